@@ -1,0 +1,1 @@
+"""What every service shares: words, bytes, the event log. Knows no service."""

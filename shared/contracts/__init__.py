@@ -1,0 +1,1 @@
+"""What services say to each other: topics, events, the envelope. The only place where they meet."""

@@ -1,0 +1,106 @@
+"""Ids: made from the root of the command that asks for the thing, so that a repeat meets its first.
+
+A root is 14 bytes. The root of a caller's key is a hash of the key and what it belongs to; the root of a
+relayed record is its packed place (source, shard, position). An event id is root and index, 16 bytes.
+"""
+
+import hashlib
+import struct
+from typing import Any, NewType
+
+import msgspec
+
+AccountId = NewType("AccountId", str)
+InvoiceId = NewType("InvoiceId", str)
+PaymentId = NewType("PaymentId", str)
+AttemptId = NewType("AttemptId", str)
+Root = NewType("Root", bytes)
+
+ROOT_BYTES = 14
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+CHECK_SYMBOLS = CROCKFORD + "*~$=u"
+SERVICE_CODES = {"gateway": 1, "billing": 2, "ledger": 3, "notifier": 4}
+RELAYED = 1
+MAX_INDEX = 0xFFFF
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return RFC 8785 bytes of a value made of dicts, lists, strings, integers, booleans and None.
+
+    Floats are refused (TypeError): no request of ours carries one. Keys sort by UTF-16 code units.
+    """
+    return msgspec.json.encode(_sorted(value))
+
+
+def _sorted(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _sorted(value[key]) for key in sorted(value, key=lambda k: k.encode("utf-16-be"))}
+        case list() | tuple():
+            return [_sorted(item) for item in value]
+        case float():
+            raise TypeError("a float has no place in a request of ours")
+        case _:
+            return value
+
+
+def root_of_key(tenant: str, principal: str, operation: str, account: str | None, key: str) -> Root:
+    """Return the root of a caller's idempotency key; a key belongs to a principal, an operation and an account."""
+    return Root(hashlib.sha256(canonical_json([tenant, principal, operation, account, key])).digest()[:ROOT_BYTES])
+
+
+def root_of_record(source: str, shard: int, position: int) -> Root:
+    """Return the root of a relayed record: its place, packed so that an index over it grows at one end."""
+    return Root(struct.pack(">BBIQ", RELAYED, SERVICE_CODES[source], shard, position))
+
+
+def event_id(root: bytes, index: int) -> bytes:
+    """Return the 16-byte id of a command's `index`-th event (0..65535, else ValueError)."""
+    if not 0 <= index <= MAX_INDEX:
+        raise ValueError(f"a command writes at most {MAX_INDEX + 1} events")
+    return root + index.to_bytes(2, "big")
+
+
+def digest_of(operation: str, body: bytes | None, *, version: int = 1) -> bytes:
+    """Return the SHA-256 that tells a repeat from a conflict: version, operation and the body as sent.
+
+    `body` is the canonical JSON of the body; no defaults are filled in.
+    """
+    return hashlib.sha256(canonical_json([version, operation]) + b"\n" + (body or b"")).digest()
+
+
+def base32(data: bytes) -> str:
+    """Return Crockford base 32, lower case, most significant bit first, no padding."""
+    bits = len(data) * 8
+    length = -(-bits // 5)
+    number = int.from_bytes(data, "big") << (length * 5 - bits)
+    return "".join(CROCKFORD[(number >> (5 * i)) & 31] for i in range(length - 1, -1, -1))
+
+
+def account_id(root: bytes) -> AccountId:
+    """Return the id of the account that the command with this root opens."""
+    return AccountId("acc_" + base32(root))
+
+
+def thing_id(prefix: str, shard: int, root: bytes) -> str:
+    """Return the id of a thing inside a household, `pay_7_…`: its shard stands in it, so that a GET finds its way."""
+    return f"{prefix}_{shard}_{base32(root)}"
+
+
+def shard_in(thing: str) -> int | None:
+    """Return the shard written in a thing's id, or None where the id has no such part."""
+    parts = thing.split("_")
+    return int(parts[1]) if len(parts) == 3 and parts[1].isascii() and parts[1].isdigit() else None
+
+
+def shard_of(tenant: str, key: str, shards: int) -> int:
+    """Return the shard of a household, carrier or bank account: the same in every service, for life."""
+    digest = hashlib.sha256(f"{tenant}\n{key}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % shards
+
+
+def reference_of(root: bytes) -> str:
+    """Return what a person reads out: 12 upper-case Crockford characters of the root and a check character."""
+    number = int.from_bytes(root[:8], "big") >> 4
+    body = "".join(CROCKFORD[(number >> (5 * i)) & 31] for i in range(11, -1, -1))
+    return (body + CHECK_SYMBOLS[number % 37]).upper()

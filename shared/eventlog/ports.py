@@ -1,9 +1,9 @@
-"""What the writer, the relay and the inbox need of the world; real adapters and in-memory ones share one contract suite."""
+"""What the writer, the relay and the inbox need of the world; one contract suite holds all adapters."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -62,6 +62,15 @@ class Parked(msgspec.Struct, frozen=True):
     trace: str | None = None
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """A parked record that a person let go: decided after all (`released`) or left out (`dropped`)."""
+
+    topic: str
+    source_shard: int
+    position: int
+    how: Literal["released", "dropped"]
+
+
 class Held(msgspec.Struct, frozen=True):
     """What a shard row says: the next position, the compact Merkle range before it, the newest recorded time."""
 
@@ -85,7 +94,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     rows: Sequence[EventRow] = ()
     cursors: Sequence[Cursor] = ()
     parked: Sequence[Parked] = ()
-    released: Sequence[tuple[str, int, int]] = ()
+    ended: Sequence[Ended] = ()
 
     @property
     def next_position(self) -> int:
@@ -148,7 +157,7 @@ class Store(Protocol):
     async def append_shared(
         self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan
     ) -> datetime:
-        """Lock the shards' rows in order, find the ids, call `plan`, store all it returns in one durable transaction."""
+        """Lock the shards' rows in order, find the ids, call `plan`, store what it returns, all in one transaction."""
         ...
 
     async def fate_of(self, batch: Batch) -> Fate:

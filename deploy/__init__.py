@@ -1,0 +1,1 @@
+"""What Piperoll runs on: the local stack, the simulators, the images."""

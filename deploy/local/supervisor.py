@@ -1,0 +1,156 @@
+"""Starts the programs of one stack in the order they need each other, keeps them, and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deploy.local import kafka, postgres
+from deploy.local.errors import LocalStackError
+from deploy.local.files import read_json_object, write_atomically
+from deploy.local.folder import StateFolder
+from deploy.local.home import Say
+from deploy.local.keeper import Keeper
+from deploy.local.layout import SERVICES, Endpoints, card_program, mail_program, port_names, service_programs
+from deploy.local.leftovers import started_mark, sweep
+from deploy.local.ports import settle_ports
+from deploy.local.program import Program
+
+
+class Supervisor:
+    """One stack's keepers; every method but `sweep_leftovers` runs on one loop in one thread."""
+
+    def __init__(self, state: StateFolder, names: Sequence[str], environment: Mapping[str, str], say: Say) -> None:
+        self.state = state
+        self.keepers: dict[str, Keeper] = {}
+        self.endpoints: Endpoints | None = None
+        self._names = names
+        self._environment = environment
+        self._say = say
+        self._provision = any(each.name in names for each in SERVICES)
+
+    def sweep_leftovers(self) -> None:
+        """End what an earlier supervisor that was killed left in this folder."""
+        left = read_json_object(self.state.running)
+        processes = left.get("processes")
+        swept = sweep(processes) if isinstance(processes, dict) else []
+        if swept:
+            self._say(f"ended what a killed stack had left: {', '.join(swept)}")
+        _drop_sockets(left.get("sockets"))
+        self.state.running.unlink(missing_ok=True)
+
+    async def start(self, limit_s: float) -> None:
+        """Start everything; return when the infrastructure is ready and the services are started."""
+        deadline = asyncio.get_running_loop().time() + limit_s
+        ports = settle_ports(self.state.ports, port_names(self._names))
+        self.endpoints = self._settle(ports)
+        self._record()
+        steps = {
+            "postgres": self._start_postgres,
+            "kafka": self._start_kafka,
+            "identity": self._start_identity,
+            "mail": self._start_mail,
+            "card": self._start_card,
+        }
+        async with asyncio.TaskGroup() as group:
+            for name, step in steps.items():
+                if name in self._names:
+                    group.create_task(step(self.endpoints, deadline))
+        for service in SERVICES:
+            if service.name in self._names:
+                for program in service_programs(service, self.state, self.endpoints, self._environment):
+                    self._keep(program)
+
+    async def wait_ready(self, limit_s: float) -> None:
+        """Return when every program that should run answers."""
+        deadline = asyncio.get_running_loop().time() + limit_s
+        async with asyncio.TaskGroup() as group:
+            for keeper in self.keepers.values():
+                if keeper.wanted:
+                    group.create_task(keeper.wait_ready(deadline))
+
+    async def stop(self) -> None:
+        """Stop the services, then what they stand on."""
+        for are_services in (True, False):
+            those = [keeper for keeper in self.keepers.values() if keeper.program.is_service is are_services]
+            await asyncio.gather(*(keeper.stop() for keeper in those))
+        if self.endpoints is not None and self.endpoints.sockets is not None:
+            _drop_sockets(str(self.endpoints.sockets))
+        self.state.running.unlink(missing_ok=True)
+
+    def _settle(self, ports: Mapping[str, int]) -> Endpoints:
+        given = self._environment
+        dsn, sockets = given.get("PIPEROLL_POSTGRES_DSN", ""), None
+        if "postgres" in self._names:
+            sockets = postgres.socket_folder(self.state.path / "socket")
+            dsn = postgres.admin_dsn(sockets)
+        bootstrap = (
+            f"127.0.0.1:{ports['kafka']}" if "kafka" in self._names else given.get("PIPEROLL_KAFKA_BOOTSTRAP", "")
+        )
+        issuer = given.get("PIPEROLL_OIDC_ISSUER", "")
+        if "identity" in self._names:
+            issuer = f"http://127.0.0.1:{ports['identity']}/piperoll"
+        return Endpoints(ports, sockets, dsn, bootstrap, issuer)
+
+    def _keep(self, program: Program) -> Keeper:
+        keeper = Keeper(program, self._record)
+        self.keepers[program.name] = keeper
+        keeper.start()
+        return keeper
+
+    async def _start_postgres(self, endpoints: Endpoints, deadline: float) -> None:
+        assert endpoints.sockets is not None
+        data = await asyncio.to_thread(postgres.lay_out, self.state.postgres, self._say)
+        keeper = self._keep(postgres.program(data, endpoints.sockets, self.state.logs / "postgres.log"))
+        await keeper.wait_ready(deadline)
+
+    async def _start_kafka(self, endpoints: Endpoints, deadline: float) -> None:
+        broker, controller = endpoints.ports["kafka"], endpoints.ports["kafka-controller"]
+        await asyncio.to_thread(kafka.lay_out, self.state.kafka, broker, controller, self._say)
+        keeper = self._keep(kafka.program(self.state.kafka, broker, self.state.logs / "kafka.log"))
+        await keeper.wait_ready(deadline)
+
+    async def _start_identity(self, endpoints: Endpoints, deadline: float) -> None:
+        raise LocalStackError("the identity provider is not wired yet")
+
+    async def _start_mail(self, endpoints: Endpoints, deadline: float) -> None:
+        self._keep(mail_program(self.state, endpoints.ports, self._environment))
+
+    async def _start_card(self, endpoints: Endpoints, deadline: float) -> None:
+        self._keep(card_program(self.state, endpoints.ports, self._environment))
+
+    def _record(self) -> None:
+        """Write down what runs, for `status`, `down` and the next start's sweep."""
+        processes = {
+            name: {
+                "pid": keeper.running.pid if keeper.running else None,
+                "started": keeper.running.started if keeper.running else None,
+                "since_s": keeper.running.since_s if keeper.running else None,
+                "restarts": keeper.restarts,
+                "port": keeper.program.port,
+                "wanted": keeper.wanted,
+                "is_service": keeper.program.is_service,
+                "death_signal": int(keeper.program.death_signal),
+            }
+            for name, keeper in self.keepers.items()
+        }
+        endpoints = self.endpoints
+        record = {
+            "supervisor": {"pid": os.getpid(), "started": started_mark(os.getpid())},
+            "sockets": str(endpoints.sockets) if endpoints and endpoints.sockets else None,
+            "admin_dsn": endpoints.admin_dsn if endpoints else None,
+            "bootstrap": endpoints.bootstrap if endpoints else None,
+            "issuer": endpoints.issuer if endpoints else None,
+            "processes": processes,
+        }
+        write_atomically(self.state.running, json.dumps(record, indent=1) + "\n", mode=0o600, durable=False)
+
+
+def _drop_sockets(folder: object) -> None:
+    """Remove a socket folder that lies outside the state folder."""
+    if isinstance(folder, str) and Path(folder).name.startswith("piperoll-"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Simulators of the outside world: separate programs that speak the real wire and fail on request."""

@@ -89,6 +89,11 @@ def topics_of(event_type: str) -> tuple[str, ...]:
     return _LOG_TOPIC[event_type.split(".", 1)[0]] + _ALSO.get(event_type, ())
 
 
+def log_topics(service: str) -> tuple[str, ...]:
+    """Return the topics that carry a service's whole log between them."""
+    return _LOG_TOPIC[service]
+
+
 def consumed_by(service: str) -> tuple[str, ...]:
     """Return the event topics that a service's inbox reads."""
     return tuple(topic.name for topic in _EVENTS if service in topic.consumers)

@@ -1,0 +1,230 @@
+"""The relay: reads a shard's log in order and puts every event on its topics. A crash repeats, never skips.
+
+Everything a message says is computed from the log, so that a resend is the same bytes. The place is saved lazily: a
+relay that starts again sends at most the last 500 records or 200 ms once more.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.clock import Clock
+from shared.contracts.topics import log_topics
+from shared.errors import RolledBack, WorldFault
+from shared.eventlog.outgoing import Chains, outgoing
+from shared.eventlog.ports import EventRow, Publisher, RelayStore, Store
+from shared.faults import Point, reach
+from shared.telemetry.metrics import RELAY_FAILURES, RELAY_LAG, RELAY_POSITION
+
+_log = logging.getLogger(__name__)
+
+BATCH = 500
+SAVE_EVERY_RECORDS = 500
+SAVE_EVERY_S = 0.2
+LOOK_AGAIN_S = 1.0
+FIRST_BACK_OFF_S = 0.05
+LAST_BACK_OFF_S = 2.0
+POLL_S = 0.01
+
+
+class Relay:
+    """One shard's relay. `run` goes on until `stop`; faults of the world are retried with a bounded back-off."""
+
+    def __init__(
+        self,
+        service: str,
+        shard: int,
+        store: Store,
+        places: RelayStore,
+        publisher: Publisher,
+        clock: Clock,
+        *,
+        batch: int = BATCH,
+    ) -> None:
+        self.service = service
+        self.shard = shard
+        self.position = 0
+        self._store = store
+        self._places = places
+        self._publisher = publisher
+        self._clock = clock
+        self._batch = batch
+        self._chains: Chains = {}
+        self._saved = 0
+        self._saved_at = 0.0
+        self._known_end = 0
+        self._woken = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    def wake(self, end: int | None = None) -> None:
+        """Tell of a commit; `end` is the log's last position where the caller knows it."""
+        if end is not None and end > self._known_end:
+            self._known_end = end
+            RELAY_LAG.labels(self.service, self.shard).set(max(0, end - self.position))
+        self._woken.set()
+
+    @property
+    def lag(self) -> int:
+        """How many events are known to be committed and not yet published."""
+        return max(0, self._known_end - self.position)
+
+    async def run(self) -> None:
+        """Publish until stopped. An error that is no fault of the world ends it and is the caller's alarm."""
+        back_off = FIRST_BACK_OFF_S
+        while not self._stopped.is_set():
+            try:
+                await self._read_place()
+                while not self._stopped.is_set():
+                    await self._pass()
+                    back_off = FIRST_BACK_OFF_S
+                await self._save()
+            except WorldFault as fault:
+                RELAY_FAILURES.labels(self.service, self.shard).inc()
+                _log.warning(
+                    "relay waits: %s", fault, extra={"service": self.service, "shard": self.shard, "wait_s": back_off}
+                )
+                await self._sleep(back_off)
+                back_off = min(back_off * 2, LAST_BACK_OFF_S)
+
+    async def stop(self) -> None:
+        """Ask `run` to end after the batch in hand; its caller awaits the task."""
+        self._stopped.set()
+        self._woken.set()
+
+    async def _read_place(self) -> None:
+        self.position, self._chains = await self._places.relay_place(self.shard)
+        self._saved = self.position
+        self._saved_at = self._clock.monotonic()
+        RELAY_POSITION.labels(self.service, self.shard).set(self.position)
+
+    async def _pass(self) -> None:
+        """Publish one batch, or wait until there may be one."""
+        self._woken.clear()
+        rows = await self._store.read(self.shard, self.position, self._batch)
+        if rows:
+            await self._publish(rows)
+        await self._save_when_due()
+        if len(rows) < self._batch:
+            await self._wait()
+
+    async def _publish(self, rows: Sequence[EventRow]) -> None:
+        messages, chains = outgoing(self.service, self.shard, rows, self._chains)
+        reach(Point.RELAY_BEFORE_SEND)
+        await self._publisher.publish(messages)
+        reach(Point.RELAY_AFTER_SEND)
+        self.position, self._chains = rows[-1].position, chains
+        self._known_end = max(self._known_end, self.position)
+        RELAY_POSITION.labels(self.service, self.shard).set(self.position)
+        RELAY_LAG.labels(self.service, self.shard).set(self.lag)
+
+    async def _save_when_due(self) -> None:
+        ahead = self.position - self._saved
+        if ahead >= SAVE_EVERY_RECORDS or (ahead and self._clock.monotonic() - self._saved_at >= SAVE_EVERY_S):
+            await self._save()
+
+    async def _save(self) -> None:
+        if self.position > self._saved:
+            await self._places.save_relay_place(self.shard, self.position, self._chains)
+            self._saved = self.position
+        self._saved_at = self._clock.monotonic()
+
+    async def _wait(self) -> None:
+        """Sleep until woken; at most until the place is due to be saved, or the log is to be looked at again."""
+        try:
+            async with asyncio.timeout(SAVE_EVERY_S if self.position > self._saved else LOOK_AGAIN_S):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but end early when stopped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+        except TimeoutError:
+            pass
+
+
+class PollingRelay:
+    """The relays of several shards whose writers are other processes: one query for all of them every 10 ms."""
+
+    def __init__(
+        self,
+        service: str,
+        shards: Sequence[int],
+        store: Store,
+        places: RelayStore,
+        publisher: Publisher,
+        clock: Clock,
+        *,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self.relays = {shard: Relay(service, shard, store, places, publisher, clock) for shard in shards}
+        self._store = store
+        self._poll_s = poll_s
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Poll and publish until stopped; the first relay that ends by an error ends all."""
+        async with asyncio.TaskGroup() as group:
+            for relay in self.relays.values():
+                group.create_task(relay.run())
+            group.create_task(self._poll())
+
+    async def stop(self) -> None:
+        """Ask `run` to end after the batches in hand."""
+        self._stopping = True
+        for relay in self.relays.values():
+            await relay.stop()
+
+    async def _poll(self) -> None:
+        back_off = FIRST_BACK_OFF_S
+        shards = tuple(self.relays)
+        while not self._stopping:
+            try:
+                ends = await self._store.ends(shards)
+            except WorldFault as fault:
+                _log.warning("relay cannot look at the log: %s", fault)
+                await asyncio.sleep(back_off)
+                back_off = min(back_off * 2, LAST_BACK_OFF_S)
+                continue
+            back_off = FIRST_BACK_OFF_S
+            for shard, end in ends.items():
+                relay = self.relays[shard]
+                if end > relay.position:
+                    relay.wake(end)
+            await asyncio.sleep(self._poll_s)
+
+
+class Tails(Protocol):
+    """What stands last on a topic's partitions; the check against a store that was rolled back."""
+
+    async def last_positions(self, source: str, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Return the log position of the last record of each (topic, shard) from `source`; an empty one is absent.
+
+        WorldFault when Kafka is away.
+        """
+        ...
+
+
+async def topic_ahead_of_log(service: str, shards: Sequence[int], store: Store, tails: Tails) -> dict[int, RolledBack]:
+    """Return the shards whose topic holds a record above the end of their log, each with the error that says so.
+
+    Such a shard must not start: it would use a position again. With Kafka away the check is skipped and logged.
+    """
+    ends = await store.ends(shards)
+    wanted = [(topic, shard) for topic in log_topics(service) for shard in shards]
+    try:
+        found = await tails.last_positions(service, wanted)
+    except WorldFault as fault:
+        _log.warning("Kafka is away: not checked whether a topic is ahead of the log: %s", fault)
+        return {}
+    ahead: dict[int, RolledBack] = {}
+    for (topic, shard), position in sorted(found.items()):
+        if position > ends.get(shard, 0):
+            ahead[shard] = RolledBack(
+                f"{topic} holds position {position} of {service} shard {shard}, its log ends at {ends.get(shard, 0)}: "
+                f"the store is an old copy; `piperoll admin adopt-tail {service} {shard}` appends what is missing"
+            )
+    return ahead

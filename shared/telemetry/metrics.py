@@ -1,0 +1,174 @@
+"""Every metric of every service: name, unit, meaning, labels, in one list; `docs/metrics.md` is generated from it.
+
+Names follow Prometheus: base units, `_total`, `_seconds`, `_bytes`; no label ever holds an id of a person, an account
+or a payment. `service` is a label, because tests and the local stack may run several in one process.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+SLOW_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True)
+class Described:
+    """One line of the list."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+METRICS: list[Described] = []
+
+
+def _counter(name: str, unit: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
+    METRICS.append(Described(name, "counter", unit, tuple(labels), meaning))
+    return Counter(name, meaning, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, unit: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
+    METRICS.append(Described(name, "gauge", unit, tuple(labels), meaning))
+    return Gauge(name, meaning, labels, registry=REGISTRY)
+
+
+def _histogram(
+    name: str, unit: str, meaning: str, labels: Sequence[str] = (), buckets: Sequence[float] = FAST_S
+) -> Histogram:
+    METRICS.append(Described(name, "histogram", unit, tuple(labels), meaning))
+    return Histogram(name, meaning, labels, registry=REGISTRY, buckets=buckets)
+
+
+def exposition() -> bytes:
+    """Return the body of `/metrics`."""
+    return generate_latest(REGISTRY)
+
+
+# The log and its writer
+COMMITS = _counter(
+    "piperoll_commits_total", "commits", "Transactions of the writer that were committed", ["service", "shard"]
+)
+COMMIT_SECONDS = _histogram(
+    "piperoll_commit_seconds", "seconds", "From a batch's decision to its durable commit", ["service", "shard"]
+)
+BATCH_EVENTS = _histogram("piperoll_batch_events", "events", "Events in one commit", ["service", "shard"], SIZES)
+EVENTS_APPENDED = _counter(
+    "piperoll_events_appended_total", "events", "Events appended to the log", ["service", "shard"]
+)
+COMMANDS = _counter(
+    "piperoll_commands_total", "commands",
+    "Submitted commands by answer: decided, repeat, conflict, overloaded, on_hold, fault",
+    ["service", "shard", "answer"],
+)  # fmt: skip
+REFUSALS = _counter("piperoll_refusals_total", "refusals", "Refusals of a decider", ["service", "reason"])
+UNKNOWN_COMMITS = _counter(
+    "piperoll_unknown_commits_total",
+    "commits",
+    "Commits whose answer was lost, by fate: committed, redo",
+    ["service", "shard", "fate"],
+)
+WRITER_QUEUE = _gauge("piperoll_writer_queue", "commands", "Commands that wait for the writer", ["service", "shard"])
+WRITER_STATES = _gauge("piperoll_writer_states", "states", "Households' states held in memory", ["service", "shard"])
+SHARD_POSITION = _gauge("piperoll_shard_position", "events", "Last position of the shard's log", ["service", "shard"])
+SHARD_EPOCH = _gauge(
+    "piperoll_shard_epoch", "epochs", "Epoch under which this worker holds the shard", ["service", "shard"]
+)
+SHARD_STOPPED = _gauge(
+    "piperoll_shard_stopped", "shards", "1 where the shard stands still: fenced, clock, fork, rolled_back, fault",
+    ["service", "shard", "cause"],
+)  # fmt: skip
+CLOCK_DRIFT_SECONDS = _gauge(
+    "piperoll_clock_drift_seconds",
+    "seconds",
+    "This machine's clock less the database's; above 1 the shard stops",
+    ["service"],
+)
+# Cursors and parked records
+RECORDS = _counter(
+    "piperoll_records_total", "records", "Records taken from topics, by verdict: apply, skip, gap, fork, stray",
+    ["service", "topic", "verdict"],
+)  # fmt: skip
+PARKED = _gauge(
+    "piperoll_parked",
+    "records",
+    "Parked records that are not released; each counts as unexplained",
+    ["service", "shard"],
+)
+PARKED_TOTAL = _counter("piperoll_parked_total", "records", "Records parked", ["service", "topic", "cause"])
+HOLDS = _gauge("piperoll_holds", "households", "Households that wait behind a parked record", ["service", "shard"])
+GAPS = _gauge("piperoll_gaps", "chains", "Chains that stand still because a record is missing", ["service", "shard"])
+FORKS = _gauge(
+    "piperoll_forks", "chains", "Chains that stand still because two records claim one place", ["service", "shard"]
+)
+CHAIN_ALARMS = _counter(
+    "piperoll_chain_alarms_total", "alarms", "Forks, and gaps older than 30 s", ["service", "topic", "verdict"]
+)
+# Relay
+RELAY_LAG = _gauge("piperoll_relay_lag", "events", "Events committed and not yet published", ["service", "shard"])
+RELAY_POSITION = _gauge("piperoll_relay_position", "events", "Last published position", ["service", "shard"])
+RELAY_SENT = _counter("piperoll_relay_sent_total", "records", "Records acknowledged by Kafka", ["topic"])
+RELAY_FAILURES = _counter(
+    "piperoll_relay_failures_total", "batches", "Batches whose publishing failed", ["service", "shard"]
+)
+PUBLISH_SECONDS = _histogram("piperoll_publish_seconds", "seconds", "From handing a batch to Kafka to all acknowledged")
+PRODUCER_REPLACED = _counter("piperoll_producer_replaced_total", "producers", "Producers given up as broken")
+# Inbox
+INBOX_LAG = _gauge(
+    "piperoll_inbox_lag", "records", "Records on our partitions that are not yet handled", ["service", "topic"]
+)
+INBOX_RECORDS = _counter("piperoll_inbox_records_total", "records", "Records read from Kafka", ["service", "topic"])
+INBOX_BATCH = _histogram("piperoll_inbox_batch_records", "records", "Records handed over at once", ["service"], SIZES)
+INBOX_PAUSED = _gauge(
+    "piperoll_inbox_paused", "partitions", "Partitions paused because their queue is full", ["service"]
+)
+INBOX_SHARDS = _gauge("piperoll_inbox_shards", "shards", "Shards assigned to this worker", ["service"])
+INBOX_FAILURES = _counter(
+    "piperoll_inbox_failures_total", "batches", "Batches whose handler failed; they are retried", ["service"]
+)
+INBOX_REWINDS = _counter(
+    "piperoll_inbox_rewinds_total", "partitions", "Partitions read again from an earlier offset", ["service"]
+)
+# Effects
+EFFECTS_OPEN = _gauge("piperoll_effects_open", "effects", "Intents without outcome", ["kind"])
+EFFECTS_IN_FLIGHT = _gauge("piperoll_effects_in_flight", "calls", "Calls to the outside under way", ["kind"])
+OUTCOMES = _counter("piperoll_outcomes_total", "outcomes", "Outcomes of effects", ["kind", "outcome"])
+EFFECT_CALL_SECONDS = _histogram(
+    "piperoll_effect_call_seconds", "seconds", "One call to the outside", ["call", "result"], SLOW_S
+)
+# HTTP
+HTTP_REQUESTS = _counter("piperoll_http_requests_total", "requests", "Requests answered", ["method", "route", "status"])
+HTTP_SECONDS = _histogram("piperoll_http_seconds", "seconds", "From request to answer", ["method", "route"], SLOW_S)
+HTTP_PROBLEMS = _counter("piperoll_http_problems_total", "answers", "Problem answers by code", ["code"])
+WEBHOOKS = _counter("piperoll_webhooks_total", "webhooks", "Webhooks received, by result", ["provider", "result"])
+# Notices
+MAILS = _counter(
+    "piperoll_mails_total", "mails", "Mails by result: sent, retried, rejected, exhausted, erased", ["result"]
+)
+MAIL_SECONDS = _histogram("piperoll_mail_seconds", "seconds", "One delivery to the mail server", (), SLOW_S)
+# Projections
+PROJECTION_LAG = _gauge(
+    "piperoll_projection_lag", "events", "Events a projection has yet to fold", ["projection", "source"]
+)
+PROJECTION_SECONDS = _histogram("piperoll_projection_seconds", "seconds", "One batch of a projection", ["projection"])
+# Money
+UNEXPLAINED_MINOR = _gauge(
+    "piperoll_unexplained_minor", "minor units", "Books against processor, must be 0", ["account"]
+)
+TRIAL_BALANCE_MINOR = _gauge("piperoll_trial_balance_minor", "minor units", "All debits less all credits, must be 0")
+LIMITS_BROKEN = _counter("piperoll_limits_broken_total", "entries", "Billing decisions that the accounts did not allow")
+PAYMENT_SECONDS = _histogram(
+    "piperoll_payment_seconds", "seconds", "From a payment's request to its final status", ["status"], SLOW_S
+)
+# Database
+POOL_WAITING = _gauge("piperoll_pool_waiting", "requests", "Requests that wait for a database connection")
+POOL_SIZE = _gauge("piperoll_pool_size", "connections", "Connections of the pool")

@@ -136,10 +136,17 @@ def _by_mvn(jars: JarSet, work: Path) -> str | None:
 
 def _by_jgo(jars: JarSet, work: Path) -> str | None:
     try:
-        from jgo import maven  # noqa: F401
+        import jgo
     except ImportError:
         return "not installed in this environment"
-    return "not wired"
+    with tempfile.TemporaryDirectory(prefix="piperoll-jgo-") as cache:
+        try:
+            resolved = jgo.build(jars.coordinates, cache_dir=Path(cache))
+            for jar in resolved.all_jars:
+                shutil.copyfile(jar, work / Path(jar).name)
+        except Exception as error:  # whatever jgo raises is one more road that did not lead there
+            return f"{type(error).__name__}: {str(error)[:300]}"
+    return None
 
 
 def _run(command: list[str]) -> str | None:

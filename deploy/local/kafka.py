@@ -7,18 +7,19 @@ the dead incarnation for 12 s.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.errors import LocalStackError
 from deploy.local.home import Say, digest, made_once, quiet
 from deploy.local.jars import KAFKA, fetched
-from deploy.local.java import Java, class_path, find_java
+from deploy.local.java import Java, archive_flags, class_data_archive, class_path, find_java
 from deploy.local.ports import settle_ports
 from deploy.local.probes import kafka_ready
 from deploy.local.program import Program
@@ -82,12 +83,16 @@ def program(folder: Path, broker: int, log: Path) -> Program:
     return Program(
         name="kafka",
         argv=_command(java, jars, folder / "server.properties", _archive(java, jars, quiet)),
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        env=_environment(),
         probe=kafka_ready(broker),
         log=log,
         port=broker,
         stop_timeout_s=10.0,
     )
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def _configure(folder: Path, broker: int, controller: int) -> None:
@@ -96,9 +101,17 @@ def _configure(folder: Path, broker: int, controller: int) -> None:
 
 
 def _command(java: Java, jars: Path, properties: Path, archive: Path | None) -> tuple[str, ...]:
-    shared = () if archive is None else (f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off")
     logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.xml'}"
-    return (str(java.program), *_FLAGS, *shared, logging, "-cp", class_path(jars), "kafka.Kafka", str(properties))
+    return (
+        str(java.program),
+        *_FLAGS,
+        *archive_flags(archive),
+        logging,
+        "-cp",
+        class_path(jars),
+        "kafka.Kafka",
+        str(properties),
+    )
 
 
 def _template(java: Java, jars: Path, say: Say) -> Path:
@@ -118,45 +131,19 @@ def _template(java: Java, jars: Path, say: Say) -> Path:
 
 
 def _archive(java: Java, jars: Path, say: Say) -> Path | None:
-    """Return the class-data archive, made at the first use; None where this Java makes none, which is only slower."""
+    """Return the class-data archive, made at the first use by running a broker once."""
 
-    def train(folder: Path) -> None:
-        say("making Kafka's class-data archive (for quick starts) ...")
-        try:
-            _train(java, jars, folder)
-        except (OSError, subprocess.SubprocessError, LocalStackError) as error:
-            (folder / "why-none.txt").write_text(f"{error}\n", encoding="utf-8")
+    @contextmanager
+    def broker() -> Iterator[tuple[list[str], dict[str, str], Callable[[], bool]]]:
+        with tempfile.TemporaryDirectory(prefix="piperoll-train-") as name:
+            work = Path(name)
+            shutil.copytree(_template(java, jars, quiet), work / "data")
+            ports = settle_ports(work / "ports.json", ("broker", "controller"))
+            _configure(work, ports["broker"], ports["controller"])
+            yield (
+                list(_command(java, jars, work / "server.properties", None)),
+                _environment(),
+                lambda: asyncio.run(kafka_ready(ports["broker"])()),
+            )
 
-    key = digest(
-        KAFKA.listing.read_text(encoding="utf-8"), java.program.resolve(), java.version, class_path(jars), _FLAGS
-    )
-    archive = made_once("kafka-archive", key, train) / "classes.jsa"
-    return archive if archive.exists() else None
-
-
-def _train(java: Java, jars: Path, folder: Path) -> None:
-    """Run a broker once and let Java write down the classes it loaded."""
-    with tempfile.TemporaryDirectory(prefix="piperoll-train-") as name:
-        work = Path(name)
-        shutil.copytree(_template(java, jars, quiet), work / "data")
-        ports = settle_ports(work / "ports.json", ("broker", "controller"))
-        _configure(work, ports["broker"], ports["controller"])
-        command = list(_command(java, jars, work / "server.properties", None))
-        command.insert(1, f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}")
-        with (folder / "training.log").open("w") as out:
-            broker = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-            try:
-                _wait_for_start(broker, folder / "training.log")
-                broker.send_signal(signal.SIGTERM)
-                broker.wait(timeout=60)
-            finally:
-                broker.kill()
-                broker.wait()
-
-
-def _wait_for_start(broker: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while "Kafka Server started" not in log.read_text(encoding="utf-8", errors="replace"):
-        if broker.poll() is not None or time.monotonic() > deadline:
-            raise LocalStackError(f"the broker did not start: {log.read_text(encoding='utf-8')[-500:]}")
-        time.sleep(0.05)
+    return class_data_archive("kafka", java, jars, _FLAGS, broker, say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from functools import partial
 
@@ -31,15 +32,19 @@ async def http_get(port: int, path: str, limit_s: float = _LIMIT_S) -> tuple[int
     async with asyncio.timeout(limit_s):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
             await writer.drain()
-            head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = re.search(r"\r\ncontent-length: *(\d+)", head)
+            body = await (reader.readexactly(int(length[1])) if length else reader.read(-1))
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            raise ConnectionError(f"port {port} ended its answer early") from error
         finally:
             writer.close()
-    words = head.split(b" ", 2)
-    if len(words) < 2 or not words[1].isdigit():
+    status = re.match(r"http/1\.[01] (\d{3})", head)
+    if status is None:
         raise ConnectionError(f"port {port} does not speak HTTP")
-    return int(words[1]), body
+    return int(status[1]), body
 
 
 async def _answers_200(port: int, path: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-Probe = Callable[[], Awaitable[bool]]
+Probe = Callable[[], Coroutine[Any, Any, bool]]
 """Says whether the program answers now; False, never an error, when it does not."""
 
 

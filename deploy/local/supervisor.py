@@ -9,8 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import kafka, postgres
-from deploy.local.errors import LocalStackError
+from deploy.local import identity, kafka, postgres
 from deploy.local.files import read_json_object, write_atomically
 from deploy.local.folder import StateFolder
 from deploy.local.home import Say
@@ -115,7 +114,9 @@ class Supervisor:
         await keeper.wait_ready(deadline)
 
     async def _start_identity(self, endpoints: Endpoints, deadline: float) -> None:
-        raise LocalStackError("the identity provider is not wired yet")
+        await asyncio.to_thread(identity.lay_out, self.state.identity, self.state.secrets, self._say)
+        port = endpoints.ports["identity"]
+        self._keep(identity.program(self.state.identity, port, self.state.logs / "identity.log"))
 
     async def _start_mail(self, endpoints: Endpoints, deadline: float) -> None:
         self._keep(mail_program(self.state, endpoints.ports, self._environment))

@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Return seconds that never fall; call time-outs and leases follow it."""
         ...
 
+    def offset(self) -> timedelta:
+        """Return how far the stack's time is ahead of the machine's; always zero outside the local stack."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -27,6 +31,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def offset(self) -> timedelta:
+        return timedelta()
 
 
 class StackClock(SystemClock):
@@ -45,7 +52,6 @@ class StackClock(SystemClock):
         return super().now() + self.offset()
 
     def offset(self) -> timedelta:
-        """Return how far the stack's time is ahead of the machine's."""
         now = time.monotonic()
         if now - self._looked_at >= 0.05:
             self._looked_at = now
@@ -77,6 +83,9 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._monotonic
 
+    def offset(self) -> timedelta:
+        return timedelta()
+
     def advance(self, by: timedelta) -> None:
         """Move both readings on by a span that is not negative."""
         if by < timedelta():
@@ -107,3 +116,29 @@ def parse_rfc3339(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{text} names no offset")
     return moment
+
+
+class AnchoredClock:
+    """The database's clock as last read, carried on by monotonic time, plus the stack's offset.
+
+    One clock for all workers of a shard: a machine whose own clock is wrong records right times all the same.
+    """
+
+    def __init__(self, clock: Clock, database_now: datetime) -> None:
+        self._clock = clock
+        self._anchor = database_now
+        self._read_at = clock.monotonic()
+
+    def now(self) -> datetime:
+        """Return the estimate of the database's present, moved by the stack's offset."""
+        return self._estimate() + self._clock.offset()
+
+    def anchor(self, database_now: datetime) -> float:
+        """Take a new reading and return by how many seconds the estimate was ahead of it."""
+        ahead = (self._estimate() - database_now).total_seconds()
+        self._anchor = database_now
+        self._read_at = self._clock.monotonic()
+        return ahead
+
+    def _estimate(self) -> datetime:
+        return self._anchor + timedelta(seconds=self._clock.monotonic() - self._read_at)

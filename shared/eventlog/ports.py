@@ -71,6 +71,16 @@ class Ended(msgspec.Struct, frozen=True):
     how: Literal["released", "dropped"]
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What a person ordered about a parked record; `id` names the order's own row."""
+
+    id: int
+    topic: str
+    source_shard: int
+    position: int
+    how: Literal["released", "dropped"]
+
+
 class Held(msgspec.Struct, frozen=True):
     """What a shard row says: the next position, the compact Merkle range before it, the newest recorded time."""
 

@@ -1,0 +1,167 @@
+"""A shard while this worker holds it: its writer, its relay and the parts that follow its log."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.clock import Clock
+from shared.errors import StoreDown
+from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
+from shared.eventlog.relay import Relay
+from shared.eventlog.writer import Writer
+from shared.telemetry import metrics
+from shared.telemetry.health import ShardHealth
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
+
+LOOK_EVERY_S = 1.0
+RETRY_S = 0.2
+DRAIN_S = 8.0
+
+
+@dataclass(frozen=True)
+class ShardContext:
+    """What a part of a held shard may use. `dsn` is the service's database."""
+
+    service: str
+    shard: int
+    shards: int
+    writer: Writer
+    store: Store
+    clock: Clock
+    dsn: str
+
+
+class ShardPart(Protocol):
+    """An effect runner, a schedule, a projection: lives while the shard is held.
+
+    `committed` gets each commit's rows, in order, and must not block; `stop` returns within the drain time and leaves
+    nothing half done that a next owner could not run again.
+    """
+
+    async def start(self) -> None: ...
+
+    def committed(self, rows: Sequence[EventRow]) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+MakeParts = Callable[[ShardContext], Sequence[ShardPart]]
+
+
+class HeldShard:
+    """Starts in the order writer, relay, parts and stops in the other."""
+
+    def __init__(
+        self, context: ShardContext, relay: Relay, publisher: Publisher, orders: ParkedOrders, make_parts: MakeParts
+    ) -> None:
+        self.context = context
+        self.writer = context.writer
+        self.relay = relay
+        self._publisher = publisher
+        self._orders = orders
+        self._make_parts = make_parts
+        self._parts: Sequence[ShardPart] = ()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._labels = (context.service, str(context.shard))
+
+    async def start(self, on_lost: Callable[[int, BaseException], None]) -> None:
+        """Take the shard over and begin; `on_lost` is told when writer or relay end by an error."""
+        while True:
+            try:
+                await self.writer.take_over()
+                break
+            except StoreDown as error:
+                log.warning("take_over_waits", shard=self.context.shard, error=str(error))
+                await asyncio.sleep(RETRY_S)
+        log.info("shard_taken", shard=self.context.shard, epoch=self.writer.epoch, position=self.writer.position)
+        self._parts = self._make_parts(self.context)
+        for work in (self.writer.run, self.relay.run, self._look_after):
+            task = asyncio.get_running_loop().create_task(work())
+            task.add_done_callback(lambda done: self._report(done, on_lost))
+            self._tasks.append(task)
+        for part in self._parts:
+            await part.start()
+        self.relay.wake(self.writer.position)
+
+    def committed(self, rows: Sequence[EventRow]) -> None:
+        """Tell relay and parts of a commit."""
+        metrics.COMMITS.labels(*self._labels).inc()
+        metrics.EVENTS_APPENDED.labels(*self._labels).inc(len(rows))
+        metrics.BATCH_EVENTS.labels(*self._labels).observe(len(rows))
+        self.relay.wake(rows[-1].position)
+        for part in self._parts:
+            part.committed(rows)
+
+    def parked(self, parked: Sequence[Parked]) -> None:
+        """Count parked records and send a copy of each to its dead-letter topic, for people to look at."""
+        copies = []
+        for one in parked:
+            metrics.PARKED_TOTAL.labels(self.context.service, one.topic, one.cause.partition(":")[0]).inc()
+            log.error("record_parked", topic=one.topic, source_shard=one.source_shard, position=one.position,
+                      key=one.key, cause=one.cause)  # fmt: skip
+            headers = [("cause", one.cause.encode()), ("position", str(one.position).encode())]
+            copies.append(
+                Outgoing(
+                    topic=f"{one.topic}.dlt",
+                    partition=self.context.shard,
+                    key=one.key.encode(),
+                    value=one.data,
+                    headers=headers,
+                )
+            )
+        self._tasks.append(asyncio.get_running_loop().create_task(self._copy(copies)))
+
+    async def _copy(self, copies: Sequence[Outgoing]) -> None:
+        try:
+            await self._publisher.publish(copies)
+        except Exception as error:
+            log.warning("dead_letter_copy_failed", shard=self.context.shard, error=repr(error))
+
+    async def handle(self, records: Sequence[Record | Stray]) -> None:
+        """Decide records of this shard's partitions; StoreDown where the shard is not held any more."""
+        await self.writer.submit_batch(records)
+
+    async def _look_after(self) -> None:
+        """Once a second: obey what people ordered, raise alarms of chains, and set the gauges."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                orders = await self._orders.waiting(self.context.shard)
+                if orders:
+                    await self.writer.obey(orders)
+                    await self._orders.done(self.context.shard, orders)
+            except StoreDown as error:
+                log.warning("orders_wait", shard=self.context.shard, error=str(error))
+            for (topic, source_shard), trouble in self.writer.book.alarms(self.context.clock.monotonic()):
+                metrics.CHAIN_ALARMS.labels(self.context.service, topic, trouble.verdict.value).inc()
+                log.error("chain_stands_still", topic=topic, source_shard=source_shard, position=trouble.position,
+                          previous=trouble.previous, verdict=trouble.verdict.value)  # fmt: skip
+            metrics.PARKED.labels(*self._labels).set(len(self.writer.holds))
+            metrics.WRITER_QUEUE.labels(*self._labels).set(self.writer.waiting)
+            metrics.SHARD_POSITION.labels(*self._labels).set(self.writer.position)
+            metrics.SHARD_EPOCH.labels(*self._labels).set(self.writer.epoch)
+
+    def _report(self, task: "asyncio.Task[None]", on_lost: Callable[[int, BaseException], None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            on_lost(self.context.shard, error)
+
+    async def stop(self) -> None:
+        """Finish what waits, store the cursors and the relay's place, and let the shard go."""
+        for part in reversed(self._parts):
+            await part.stop()
+        await self.writer.stop()
+        await self.relay.stop()
+        if self._tasks:
+            writing, relaying, *others = self._tasks
+            await asyncio.wait([writing, relaying], timeout=DRAIN_S)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def health(self) -> ShardHealth:
+        """Return how far the shard is."""
+        return ShardHealth(self.writer.position, self.writer.epoch, self.relay.position)

@@ -1,0 +1,148 @@
+"""From what arrives to what is decided: records are opened, and kept back where they must wait."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from shared.contracts.envelope import Fact, open_fact
+from shared.contracts.topics import BY_NAME
+from shared.decider import Cause, Command, Registry
+from shared.errors import BadRecord
+from shared.eventlog.command import Submitted
+from shared.eventlog.desk import Item
+from shared.eventlog.ports import Parked, Record, Stray
+from shared.ids import event_id, root_of_record
+
+STRAY_SHARD = -1
+BEHIND = "behind_parked"
+
+
+class Nobody(msgspec.Struct, frozen=True):
+    """A known fact that concerns no stream of this service: only its cursor moves."""
+
+
+NOBODY = Nobody()
+
+
+def item_of_record(registry: Registry, record: Record) -> Item | Nobody:
+    """Return what a record asks to be decided; bytes that are no fact of ours raise BadRecord."""
+    return _item_of_fact(registry, open_fact(record.value), record.source, record.source_shard, record.position, record)
+
+
+def item_of_parked(registry: Registry, parked: Parked) -> Item | Nobody:
+    """Return what a parked record asks, with the record's own root; a stray one has no place and raises BadRecord."""
+    if parked.source_shard == STRAY_SHARD:
+        raise BadRecord("no_place", "a stray record can only be dropped")
+    source = BY_NAME[parked.topic].producer
+    return _item_of_fact(registry, open_fact(parked.data), source, parked.source_shard, parked.position, parked)
+
+
+def _item_of_fact(
+    registry: Registry, fact: Fact, source: str, shard: int, position: int, carrier: Record | Parked
+) -> Item | Nobody:
+    handler = registry.handlers.get(type(fact.event))
+    stream = handler.stream(fact.event) if handler is not None else None
+    if stream is None:
+        return NOBODY
+    envelope = fact.envelope
+    return Item(
+        message=fact.event,
+        stream=stream,
+        tenant=envelope.tenant,
+        root=root_of_record(source, shard, position),
+        actor=envelope.actor,
+        correlation=envelope.correlation,
+        causation=envelope.event_id,
+        effective_date=envelope.effective_date,
+        cause=Cause(envelope.event_id, f"{source}.{shard}.{position}", envelope.type),
+        trace=carrier.trace,
+    )
+
+
+def item_of_submitted(registry: Registry, submitted: Submitted) -> Item:
+    """Return what a caller asks; a command without a handler raises KeyError, one that concerns nobody ValueError."""
+    message: Any = submitted.command
+    stream = registry.handlers[type(message)].stream(message)
+    if stream is None:
+        raise ValueError(f"{type(message).__name__} names no stream")
+    kind = message.TYPE or type(message).__name__ if isinstance(message, Command) else message.TYPE
+    return Item(
+        message=message,
+        stream=stream,
+        tenant=submitted.tenant,
+        root=submitted.root,
+        actor=submitted.actor,
+        correlation=submitted.correlation,
+        causation=submitted.causation,
+        effective_date=submitted.effective_date,
+        cause=Cause(event_id(submitted.root, 0).hex(), "submitted", kind),
+        digest=submitted.digest,
+        trace=submitted.trace,
+    )
+
+
+def parked_record(record: Record, cause: str) -> Parked:
+    """Return a record of a chain as it is parked."""
+    return Parked(
+        record.topic,
+        record.source_shard,
+        record.position,
+        record.key,
+        cause,
+        record.value,
+        record.type,
+        record.trace,
+    )
+
+
+def parked_stray(stray: Stray) -> Parked:
+    """Return a record without a place as it is parked: named by its offset, once however often it is read."""
+    return Parked(stray.topic, STRAY_SHARD, stray.offset, stray.key, stray.cause, stray.value)
+
+
+class Holds:
+    """Which keys wait behind a parked record, and those records in the order in which they came."""
+
+    def __init__(self, parked: Sequence[Parked]) -> None:
+        self._by_key: dict[str, list[Parked]] = {}
+        self._places: set[tuple[str, int, int]] = set()
+        self.add(parked)
+
+    def add(self, parked: Sequence[Parked]) -> None:
+        """Take note of records that were parked."""
+        for one in parked:
+            self._places.add((one.topic, one.source_shard, one.position))
+            self._by_key.setdefault(one.key, []).append(one)
+
+    def held(self, key: str) -> bool:
+        """Tell whether records of this key wait; the empty key holds nobody."""
+        return bool(key) and key in self._by_key
+
+    def knows(self, parked: Parked) -> bool:
+        """Tell whether this very record is parked already."""
+        return (parked.topic, parked.source_shard, parked.position) in self._places
+
+    def queue_of(self, topic: str, source_shard: int, position: int) -> list[Parked]:
+        """Return the records of the key that this parked record holds, in order; empty if it is not parked."""
+        place = (topic, source_shard, position)
+        if place not in self._places:
+            return []
+        for queue in self._by_key.values():
+            if any((one.topic, one.source_shard, one.position) == place for one in queue):
+                return list(queue)
+        return []
+
+    def remove(self, ended: Sequence[tuple[str, int, int]]) -> None:
+        """Take note of parked records that were let go."""
+        gone = set(ended)
+        self._places -= gone
+        for key, queue in list(self._by_key.items()):
+            left = [one for one in queue if (one.topic, one.source_shard, one.position) not in gone]
+            if left:
+                self._by_key[key] = left
+            else:
+                del self._by_key[key]
+
+    def __len__(self) -> int:
+        return len(self._places)

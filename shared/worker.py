@@ -1,0 +1,155 @@
+"""A worker process: takes the shards that its group assigns, runs them, answers for its health, drains on SIGTERM."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+
+import uvloop
+
+from shared.clock import Clock, clock_from
+from shared.contracts.topics import consumed_by
+from shared.decider import Registry
+from shared.errors import Fenced, StoreDown
+from shared.eventlog.held_shard import HeldShard, MakeParts, ShardContext
+from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.ports import Record, Stray
+from shared.eventlog.postgres import PostgresStore
+from shared.eventlog.relay import Relay, topic_ahead_of_log
+from shared.eventlog.writer import Writer
+from shared.faults import arm_from
+from shared.kafka.inbox import Inbox
+from shared.kafka.publisher import KafkaPublisher
+from shared.kafka.tails import KafkaTails
+from shared.settings import ProcessSettings
+from shared.telemetry import metrics
+from shared.telemetry.health import Health, HealthServer, health_of
+from shared.telemetry.logs import configure, logger
+
+log = logger(__name__)
+
+
+class Worker:
+    """One process of a service with writers. `failed` is set when something of ours broke: the process must end."""
+
+    def __init__(self, registry: Registry, settings: ProcessSettings, make_parts: MakeParts) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._make_parts = make_parts
+        self._clock: Clock = clock_from(dict(os.environ))
+        service = registry.service
+        self._store = PostgresStore(settings.postgres_dsn, service)
+        self._orders = ParkedOrders(settings.postgres_dsn)
+        self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{service}-{settings.instance}")
+        self._held: dict[int, HeldShard] = {}
+        self._inbox = Inbox(
+            service,
+            settings.kafka_bootstrap,
+            self._store,
+            consumed_by(service),
+            self._take,
+            self._give_up,
+            self._handle,
+            settings.instance,
+        )
+        self._health = HealthServer(settings.http_host, settings.http_port, self._inbox.healthy, self._ready)
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Check the store, join the group and serve health; shards come when they are assigned."""
+        await self._store.open()
+        await self._health.start()
+        await self._inbox.start()
+
+    async def stop(self) -> None:
+        """Leave the group, drain every shard, flush the relay."""
+        await self._inbox.stop()
+        await self._give_up(list(self._held))
+        await self._publisher.stop()
+        await self._store.close()
+        await self._orders.close()
+        await self._health.stop()
+
+    async def _take(self, shards: Sequence[int]) -> None:
+        ahead = await topic_ahead_of_log(
+            self._registry.service, shards, self._store, KafkaTails(self._settings.kafka_bootstrap)
+        )
+        for shard, error in ahead.items():
+            metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), "rolled_back").set(1)
+            log.critical("shard_not_started", shard=shard, error=str(error))
+        await asyncio.gather(*(self._take_one(shard) for shard in shards if shard not in ahead))
+
+    async def _take_one(self, shard: int) -> None:
+        old = self._held.pop(shard, None)
+        if old is not None:
+            if old.writer.lost is None:
+                self._held[shard] = old
+                return
+            await old.stop()
+        service = self._registry.service
+        writer = Writer(
+            self._registry,
+            shard,
+            self._store,
+            self._clock,
+            self._settings.zone,
+            lambda rows: held.committed(rows),
+            lambda parked: held.parked(parked),
+        )
+        context = ShardContext(
+            service, shard, self._settings.shards, writer, self._store, self._clock, self._settings.postgres_dsn
+        )
+        relay = Relay(service, shard, self._store, self._store, self._publisher, self._clock)
+        held = HeldShard(context, relay, self._publisher, self._orders, self._make_parts)
+        await held.start(self._lost)
+        self._held[shard] = held
+        metrics.INBOX_SHARDS.labels(service).set(len(self._held))
+
+    async def _give_up(self, shards: Sequence[int]) -> None:
+        leaving = [self._held.pop(shard) for shard in shards if shard in self._held]
+        await asyncio.gather(*(held.stop() for held in leaving))
+        metrics.INBOX_SHARDS.labels(self._registry.service).set(len(self._held))
+
+    async def _handle(self, shard: int, records: Sequence[Record | Stray]) -> None:
+        held = self._held.get(shard)
+        if held is None:
+            raise StoreDown(f"shard {shard} is not held here")
+        await held.handle(records)
+
+    def _lost(self, shard: int, error: BaseException) -> None:
+        """A fenced shard waits to be assigned again; any other loss ends the process, whose next start reloads all."""
+        cause = type(error).__name__
+        metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), cause).set(1)
+        log.critical("shard_lost", shard=shard, cause=cause, error=str(error), exc_info=error)
+        if not isinstance(error, Fenced) and not self.failed.done():
+            self.failed.set_result(error)
+
+    def _ready(self) -> Health:
+        held = self._held
+        checks = {
+            "assigned": bool(held),
+            "writers": all(one.writer.lost is None for one in held.values()),
+            "progress": self._inbox.healthy(),
+        }
+        return health_of(checks, {shard: one.health() for shard, one in held.items()}, self._inbox.lag())
+
+
+async def _run(registry: Registry, settings: ProcessSettings, make_parts: MakeParts) -> int:
+    worker = Worker(registry, settings, make_parts)
+    stopped = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+    await worker.start()
+    stopping = asyncio.get_running_loop().create_task(stopped.wait())
+    await asyncio.wait([stopping, worker.failed], return_when=asyncio.FIRST_COMPLETED)
+    await worker.stop()
+    stopping.cancel()
+    return 1 if worker.failed.done() else 0
+
+
+def run(service: str, registry: Registry, parts: MakeParts, settings: ProcessSettings | None = None) -> None:
+    """Run one worker until SIGTERM or SIGINT; exits 0 when drained, 1 after a fault of ours."""
+    settings = settings or ProcessSettings()  # type: ignore[call-arg]
+    configure(service, settings.instance, settings.log_level)
+    arm_from(os.environ)
+    raise SystemExit(uvloop.run(_run(registry, settings, parts)))

@@ -1,0 +1,98 @@
+"""From a raw Kafka record to a `Record` with its place in a chain, or a `Stray` without one. Nothing raises."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.contracts.envelope import MAX_DATA_BYTES
+from shared.contracts.topics import BILLING_ROUTED, BY_NAME
+from shared.eventlog.ports import Record, Stray
+
+NO_PLACE = "no_place"
+FOREIGN_SHARD = "foreign_shard"
+FOREIGN_SOURCE = "foreign_source"
+TOO_LARGE = "too_large"
+
+_HASH_DIGITS = 64
+_MAX_NUMBER_DIGITS = 18
+_OTHER_PARTITIONS = frozenset({BILLING_ROUTED})
+"""Topics whose partition is the target's shard, not the source's."""
+
+
+class Raw(Protocol):
+    """What is read of aiokafka's ConsumerRecord."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def parse(raw: Raw) -> Record | Stray:
+    """Return the record with its place, or a stray: headers missing or wrong, a foreign shard or source.
+
+    A value above 65,535 bytes that has a place stays a `Record`: its reader parks it and the chain goes on. Without a
+    place it is a stray `too_large`.
+    """
+    headers = dict(raw.headers)
+    place = _place(headers)
+    if place is None:
+        return _stray(raw, TOO_LARGE if len(raw.value or b"") > MAX_DATA_BYTES else NO_PLACE)
+    shard, position, previous, previous_hash = place
+    source = headers.get("source", b"").decode("utf-8", "replace")
+    topic = BY_NAME.get(raw.topic)
+    if topic is not None and source != topic.producer:
+        return _stray(raw, FOREIGN_SOURCE)
+    if shard != raw.partition and raw.topic not in _OTHER_PARTITIONS:
+        return _stray(raw, FOREIGN_SHARD)
+    trace = headers.get("traceparent")
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        key=_text(raw.key),
+        value=raw.value or b"",
+        source=source,
+        source_shard=shard,
+        position=position,
+        previous=previous,
+        previous_hash=previous_hash,
+        type=_text(headers.get("ce_type")),
+        trace=None if trace is None else _text(trace),
+    )
+
+
+def _place(headers: dict[str, bytes]) -> tuple[int, int, int, bytes] | None:
+    """Return shard, position, previous and its hash; None unless all are there and fit each other."""
+    shard, position = _number(headers.get("shard")), _number(headers.get("position"))
+    previous, digits = _number(headers.get("previous")), headers.get("previous_hash")
+    if shard is None or position is None or previous is None or digits is None or previous >= position:
+        return None
+    if len(digits) != (_HASH_DIGITS if previous else 0):
+        return None
+    try:
+        return shard, position, previous, bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _number(digits: bytes | None) -> int | None:
+    if digits is None or not digits.isdigit() or len(digits) > _MAX_NUMBER_DIGITS:
+        return None
+    return int(digits)
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace")
+
+
+def _stray(raw: Raw, cause: str) -> Stray:
+    return Stray(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        key=_text(raw.key),
+        value=raw.value or b"",
+        cause=cause,
+    )

@@ -1,0 +1,79 @@
+"""What this machine does on its own: the baselines that a figure is put beside in the same run."""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+
+RUNS = 3
+
+
+def record(name: str, unit: str, runs: list[float], baseline: float | None, *, inverse: bool = False) -> dict[str, object]:
+    """Return a line of `build/bench.json`: the median of `runs` and its ratio to a baseline of the same unit.
+
+    `inverse`: smaller is better (a latency), the ratio is still value / baseline.
+    """
+    value = statistics.median(runs)
+    ratio = None if not baseline else round(value / baseline, 4)
+    return {
+        "name": name,
+        "value": round(value, 3),
+        "unit": unit,
+        "baseline": None if baseline is None else round(baseline, 3),
+        "ratio": ratio,
+        "runs": [round(run, 3) for run in runs],
+        "smaller_is_better": inverse,
+    }
+
+
+def durable_commits_per_s(dsn: str, seconds: float = 2.0) -> float:
+    """Return how many one-row transactions one connection commits in a second, fsync on."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS commit_probe_kept; CREATE TABLE commit_probe_kept (at bigint)")
+        began = time.perf_counter()
+        done = 0
+        while time.perf_counter() - began < seconds:
+            connection.execute("INSERT INTO commit_probe_kept VALUES (%s)", (done,))
+            done += 1
+        rate = done / (time.perf_counter() - began)
+        connection.execute("DROP TABLE commit_probe_kept")
+        return rate
+
+
+def load_generator(build: Path) -> Path | None:
+    """Compile the load generator and return its path, or None where this machine has no C compiler."""
+    build.mkdir(parents=True, exist_ok=True)
+    source, program = Path(__file__).with_name("load.c"), build / "load"
+    try:
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", str(program), str(source)], check=True)
+    except FileNotFoundError:
+        print("bench: no C compiler (cc) here, the http figures are left out", file=sys.stderr)
+        return None
+    return program
+
+
+async def bare_server(port: int) -> None:
+    """Serve 202 with a short JSON body and nothing behind it: what uvicorn alone does under the same load."""
+    import uvicorn
+
+    async def app(scope, receive, send):  # type: ignore[no-untyped-def]
+        if scope["type"] != "http":
+            return
+        more = True
+        while more:
+            more = (await receive()).get("more_body", False)
+        body = b'{"status":"accepted"}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 202, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", access_log=False, lifespan="off")
+    await uvicorn.Server(config).serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(bare_server(int(sys.argv[1])))

@@ -18,6 +18,7 @@ Root = NewType("Root", bytes)
 
 ROOT_BYTES = 14
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+CROCKFORD_PAIRS = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 CHECK_SYMBOLS = CROCKFORD + "*~$=u"
 SERVICE_CODES = {"gateway": 1, "billing": 2, "ledger": 3, "notifier": 4}
 RELAYED = 1
@@ -72,9 +73,10 @@ def digest_of(operation: str, body: bytes | None, *, version: int = 1) -> bytes:
 def base32(data: bytes) -> str:
     """Return Crockford base 32, lower case, most significant bit first, no padding."""
     bits = len(data) * 8
-    length = -(-bits // 5)
-    number = int.from_bytes(data, "big") << (length * 5 - bits)
-    return "".join(CROCKFORD[(number >> (5 * i)) & 31] for i in range(length - 1, -1, -1))
+    pairs = -(-bits // 10)
+    number = int.from_bytes(data, "big") << (pairs * 10 - bits)
+    text = "".join([CROCKFORD_PAIRS[(number >> shift) & 1023] for shift in range(pairs * 10 - 10, -1, -10)])
+    return text[: -(-bits // 5)]
 
 
 def account_id(root: bytes) -> AccountId:

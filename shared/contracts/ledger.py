@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from shared.contracts.billing import ReportLine
 from shared.contracts.event import Currency, Day, Event, Minor, PositiveMinor
 
 AccountCode = Literal[
@@ -51,6 +52,30 @@ class LimitBroken(Event, frozen=True, kw_only=True):
     overflow_minor: PositiveMinor
 
 
+class ReportPartTaken(Event, frozen=True, kw_only=True):
+    """A part of the processor's report as the ledger took it, so that its log alone explains each reconciliation."""
+
+    TYPE: ClassVar[str] = "ledger.report-part-taken.v1"
+    processor: str
+    day: Day
+    part: int
+    parts: int
+    lines: tuple[ReportLine, ...]
+
+
+class ReportTaken(Event, frozen=True, kw_only=True):
+    """All parts of the processor's report are taken; the newest one of a day counts."""
+
+    TYPE: ClassVar[str] = "ledger.report-taken.v1"
+    processor: str
+    day: Day
+    currency: Currency
+    opening_minor: Minor
+    closing_minor: Minor
+    parts: int
+    lines: int
+
+
 class AgeBucket(msgspec.Struct, frozen=True, kw_only=True):
     """How many exceptions are open since this many days, and their sum without sign."""
 
@@ -78,4 +103,10 @@ class ReconciliationReported(Event, frozen=True, kw_only=True):
     positions: dict[str, int]
 
 
-LEDGER_EVENTS: tuple[type[Event], ...] = (EntryPosted, LimitBroken, ReconciliationReported)
+LEDGER_EVENTS: tuple[type[Event], ...] = (
+    EntryPosted,
+    LimitBroken,
+    ReportPartTaken,
+    ReportTaken,
+    ReconciliationReported,
+)

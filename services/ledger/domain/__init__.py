@@ -1,0 +1,1 @@
+"""What the ledger decides: values and functions only."""

@@ -96,7 +96,7 @@ class Inbox:
         return behind
 
     def healthy(self) -> bool:
-        """Tell whether there is progress: False where lag stands above 0 and nothing moved for 60 s, or a task of ours died."""
+        """Tell whether there is progress: False where lag stands and nothing moved for 60 s, or a task of ours died."""
         moving = self._pulse.beats(self._handled(), sum(self.lag().values()))
         return moving and not any(task.done() and not task.cancelled() and task.exception() for task in self._tasks)
 

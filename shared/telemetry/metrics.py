@@ -104,7 +104,7 @@ PARKED = _gauge(
     "Parked records that are not released; each counts as unexplained",
     ["service", "shard"],
 )
-PARKED_TOTAL = _counter("piperoll_parked_total", "records", "Records parked", ["service", "topic", "cause"])
+PARKED_TOTAL = _counter("piperoll_records_parked_total", "records", "Records parked", ["service", "topic", "cause"])
 HOLDS = _gauge("piperoll_holds", "households", "Households that wait behind a parked record", ["service", "shard"])
 GAPS = _gauge("piperoll_gaps", "chains", "Chains that stand still because a record is missing", ["service", "shard"])
 FORKS = _gauge(

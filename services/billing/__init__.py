@@ -1,0 +1,1 @@
+"""Billing: accounts, invoices, payments and their attempts on the rails."""

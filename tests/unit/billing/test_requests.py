@@ -1,0 +1,129 @@
+"""Accounts, bills and payments are made once, or refused with the first reason that applies."""
+
+import msgspec
+import pytest
+
+from services.billing.domain.requests import invoice_number
+from services.billing.handlers import REGISTRY
+from shared.contracts.billing import PaymentRefused, Refusal, RequestRefused
+from shared.contracts.event import Event, PremiumLine
+from shared.contracts.gateway import PaymentRequested, WebhookReceived
+from tests.unit.billing.story import (
+    ACCOUNT,
+    ASK_ACCOUNT,
+    ASK_INVOICE,
+    AT,
+    DECLINE,
+    DUE_MINOR,
+    INVOICE,
+    ISSUED,
+    NOTHING,
+    OPENED,
+    PAY,
+    PLANNED,
+    REGISTER,
+    REGISTERED,
+    SETTLE,
+    given,
+    reread,
+    without,
+)
+
+
+def changed(**fields: object) -> PaymentRequested:
+    return msgspec.structs.replace(PAY, payment_id="pay_3_99", **fields)
+
+
+def test_an_account_is_opened_once() -> None:
+    opened, refused = given().when(ASK_ACCOUNT, ASK_ACCOUNT).then()
+    assert opened == OPENED
+    assert refused == RequestRefused(account_id=ACCOUNT, subject=ACCOUNT, reason=Refusal.ACCOUNT_EXISTS)
+
+
+def test_a_bill_totals_the_members_share() -> None:
+    (issued,) = given(OPENED).when(ASK_INVOICE).then()
+    assert issued == msgspec.structs.replace(ISSUED, number=invoice_number(INVOICE))
+
+
+def test_a_bill_is_refused_without_account_and_when_it_exists() -> None:
+    def reasons(*facts: Event) -> list[Refusal]:
+        return [e.reason for e in given(*facts).when(ASK_INVOICE).then() if isinstance(e, RequestRefused)]
+
+    assert reasons() == [Refusal.ACCOUNT_UNKNOWN]
+    assert reasons(OPENED, ISSUED) == [Refusal.INVOICE_EXISTS]
+
+
+def test_a_bill_beyond_an_amount_is_our_fault_and_raises() -> None:
+    line = PremiumLine(policy_id="p", coverage_month="2026-03", gross_minor=2**63 - 1)
+    with pytest.raises(ValueError, match="beyond"):
+        given(OPENED).when(without([line, line]))
+
+
+def test_an_invoice_number_can_be_read_out_and_differs() -> None:
+    numbers = {invoice_number(f"inv_3_{i}") for i in range(500)}
+    assert len(numbers) == 500
+    assert {len(number) for number in numbers} == {13}
+
+
+def test_a_payment_that_is_due_is_planned() -> None:
+    (planned,) = given(OPENED, ISSUED).when(PAY).then()
+    assert planned == msgspec.structs.replace(PLANNED, attempt_id=planned.attempt_id)  # type: ignore[attr-defined]
+    assert planned.attempt_id.startswith("att_3_")  # type: ignore[attr-defined]
+
+
+def _paid() -> tuple[Event, ...]:
+    return given(OPENED, ISSUED, PLANNED).when(REGISTER, SETTLE).facts
+
+
+@pytest.mark.parametrize(
+    ("facts", "request_", "reason"),
+    [
+        ((), changed(), Refusal.ACCOUNT_UNKNOWN),
+        ((), changed(invoice_id="inv_3_zz", currency="EUR", amount_minor=1), Refusal.ACCOUNT_UNKNOWN),
+        ((OPENED,), changed(currency="EUR", amount_minor=1), Refusal.INVOICE_UNKNOWN),
+        (_paid(), changed(currency="EUR", amount_minor=1), Refusal.CURRENCY_MISMATCH),
+        (_paid(), changed(amount_minor=1), Refusal.INVOICE_PAID),
+        ((OPENED, ISSUED, PLANNED), changed(amount_minor=1), Refusal.INVOICE_HAS_OPEN_PAYMENT),
+        ((OPENED, ISSUED, PLANNED, REGISTERED), changed(), Refusal.INVOICE_HAS_OPEN_PAYMENT),
+        ((OPENED, ISSUED), changed(amount_minor=DUE_MINOR - 1), Refusal.AMOUNT_NOT_DUE),
+        ((OPENED, ISSUED), changed(amount_minor=DUE_MINOR + 1), Refusal.AMOUNT_NOT_DUE),
+    ],
+)
+def test_the_first_reason_that_applies_is_given(
+    facts: tuple[Event, ...], request_: PaymentRequested, reason: Refusal
+) -> None:
+    (refused,) = given(*facts).when(request_).then()
+    assert isinstance(refused, PaymentRefused)
+    assert refused.reason is reason
+
+
+def test_every_reason_for_a_payment_has_a_row() -> None:
+    rows = {row[2] for row in test_the_first_reason_that_applies_is_given.pytestmark[0].args[1]}
+    assert rows == set(Refusal) - {Refusal.ACCOUNT_EXISTS, Refusal.INVOICE_EXISTS}
+
+
+def test_a_repeated_payment_adds_nothing() -> None:
+    assert given(OPENED, ISSUED, PLANNED).when(PAY).then() == NOTHING
+
+
+def test_a_refusal_changes_no_state() -> None:
+    story = given(OPENED, ISSUED).when(changed(amount_minor=1))
+    assert story.state == given(OPENED, ISSUED).state
+
+
+def test_an_ended_payment_frees_its_bill() -> None:
+    story = given(OPENED, ISSUED, PLANNED).when(REGISTER, DECLINE)
+    assert story.when(changed()).types() == ["attempt-planned"]
+
+
+def test_a_webhook_without_household_concerns_nobody() -> None:
+    webhook = WebhookReceived(
+        provider="card", provider_event_id="evt_1", kind="payout.paid", object_id="po_1", body_sha256="", received_at=AT
+    )
+    assert REGISTRY.handlers[WebhookReceived].stream(webhook) is None
+
+
+def test_a_state_reads_back_from_a_snapshot() -> None:
+    for facts in ((), (OPENED, ISSUED, PLANNED), (OPENED, ISSUED, PLANNED, REGISTERED), _paid()):
+        state = given(*facts).state
+        assert reread(state) == state

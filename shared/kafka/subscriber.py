@@ -22,12 +22,14 @@ from shared.eventlog.ports import Seeks
 from shared.kafka.settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
+_faststream_log = logging.getLogger("shared.kafka.faststream")
+_faststream_log.setLevel(logging.ERROR)
 
 CLIENT_TIMEOUT_MS = 10_000
 STOP_TIMEOUT_S = 5.0
 BOUNDS_TIMEOUT_MS = 5_000
 MAX_RECORDS = 4_000
-POLL_MS = 10
+POLL_MS = 4
 """How long one poll waits; FastStream sleeps as long again after an empty one, so it is also a latency."""
 
 
@@ -60,7 +62,7 @@ class Subscription:
             graceful_timeout=STOP_TIMEOUT_S,
             ack_policy=AckPolicy.MANUAL,
             apply_types=False,
-            logger=logging.getLogger("faststream"),
+            logger=_faststream_log,
             log_level=logging.DEBUG,
         )
         self._subscriber = self._broker.subscriber(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from deploy.simulators.card import errors, lists
+from deploy.simulators.card import errors, expand, lists
 from deploy.simulators.card.calls import routes
 from deploy.simulators.card.desk import AnyCall, Desk
 from deploy.simulators.card.errors import ApiError
@@ -163,7 +163,7 @@ class Api:
                 decision = Decision(answer=error.refusal)
         status, body = self._journal.record(decision, ready.request_id, ready.key)
         if status == 200 and "expand" in ready.parameters.fields:
-            body = lists.expand(desk, body, ready.parameters.texts("expand"))
+            body = expand.expand(desk, body, ready.parameters.texts("expand"))
         if kind == "error_500_after":
             status, body = 500, msgspec.json.encode({"error": errors.broken().problem})
         if ready.key is not None:
@@ -178,6 +178,7 @@ def _read(request: Request, request_id: str) -> Ready:
     if request.key is not None and not 0 < len(request.key) <= LONGEST_KEY:
         raise errors.Invalid(f"An idempotency key has 1 to {LONGEST_KEY} characters.")
     ask = call.read(parameters, object_id)
+    expand.check(call, parameters.texts("expand"))
     pairs = "\0".join(f"{name}={value}" for name, value in sorted(parameters.pairs))
     digest = hashlib.sha256(f"{request.path}\0{pairs}".encode()).digest()
     return Ready(call, object_id, ask, parameters, request, request_id, digest)

@@ -45,11 +45,13 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Ask]):
-    """A call of the API: `read` checks parameters (and may say `Invalid`), `run` decides."""
+    """A call of the API: `read` checks parameters (and may say `Invalid`), `run` decides; `answers` with which kind."""
 
     name: str
     read: Callable[[Parameters, str], Ask]
     run: Callable[[Desk, Ask], Decision]
+    answers: str
+    is_list: bool = False
 
 
 AnyCall = Call[Any]

@@ -1,6 +1,7 @@
 """Puts a decision on record: objects, events, deliveries and timers in one transaction."""
 
 import secrets
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -19,8 +20,8 @@ _ADD_DELIVERY = "INSERT INTO delivery (event_id, first_at, due_at, attempts, swa
 
 
 def mint(prefix: str) -> str:
-    """Return a new id."""
-    return f"{prefix}3{secrets.token_hex(12)}"
+    """Return a new id; ids grow with time, so that an index of them is appended to."""
+    return f"{prefix}3{time.time_ns():016x}{secrets.token_hex(6)}"
 
 
 def _nobody() -> None:

@@ -1,25 +1,15 @@
-"""Lists, newest first, a page at a time; single objects as bytes; and what `expand` puts in place of ids."""
-
-from typing import Any
+"""Lists, newest first, a page at a time; and single objects as bytes."""
 
 import msgspec
 from msgspec import Raw, Struct
 
 from deploy.simulators.card.desk import Desk
-from deploy.simulators.card.errors import ApiError, invalid_request, missing
+from deploy.simulators.card.errors import missing
 from deploy.simulators.card.form import Parameters, Span
 from deploy.simulators.card.objects import Decision, Page
 from deploy.simulators.card.store import SqlValue
 
 PAGING = frozenset({"limit", "starting_after", "ending_before", "created", "expand"})
-DEEPEST_EXPAND = 4
-EXPANDABLE = {
-    "payment_intent": frozenset({"latest_charge"}),
-    "charge": frozenset({"balance_transaction", "payment_intent"}),
-    "refund": frozenset({"balance_transaction", "failure_balance_transaction", "charge", "payment_intent"}),
-    "balance_transaction": frozenset({"source"}),
-    "dispute": frozenset({"charge", "payment_intent"}),
-}
 
 
 class ListAsk(Struct, frozen=True, kw_only=True):
@@ -101,30 +91,3 @@ def as_read(kind: str, data: bytes, now: int) -> bytes:
     line = msgspec.json.decode(data)
     line["status"] = "available" if line["available_on"] <= now else "pending"
     return msgspec.json.encode(line)
-
-
-def expand(desk: Desk, body: bytes, paths: tuple[str, ...]) -> bytes:
-    """Return an answer with the objects that `paths` name in place of their ids."""
-    answer = msgspec.json.decode(body)
-    for path in paths:
-        parts = path.split(".")
-        if answer.get("object") == "list" and parts[0] == "data" and len(parts) > 1:
-            for each in answer["data"]:
-                _expand(desk, each, parts[1:], path)
-        else:
-            _expand(desk, answer, parts, path)
-    return msgspec.json.encode(answer)
-
-
-def _expand(desk: Desk, inside: dict[str, Any], parts: list[str], path: str) -> None:
-    name, rest = parts[0], parts[1:]
-    if name not in EXPANDABLE.get(inside.get("object", ""), ()) or len(parts) > DEEPEST_EXPAND:
-        text = f"This property cannot be expanded ({path})."
-        raise ApiError(invalid_request(text, param="expand"))
-    value = inside[name]
-    if isinstance(value, str):
-        found = desk.store.find(value)
-        if found is not None:
-            value = inside[name] = msgspec.json.decode(as_read(found.kind, found.data, desk.moment.now))
-    if rest and isinstance(value, dict):
-        _expand(desk, value, rest, path)

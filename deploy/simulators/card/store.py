@@ -1,11 +1,14 @@
 """The durable store: SQLite with a write-ahead log, and one commit for all calls that are ready together.
 
 A write goes into the open transaction at once, so the next read sees it; `committed` returns when it is on record.
-No call may answer before that, not even one that only read. A store that cannot commit ends the program.
+No call may answer before that, not even one that only read. A store that cannot write ends the program: what it
+had not committed was not acknowledged.
 """
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -23,7 +26,7 @@ from deploy.simulators.card.objects import (
     Refund,
 )
 
-CANNOT_COMMIT = 70
+CANNOT_WRITE = 70
 T = TypeVar("T", Intent, Charge, Refund, Dispute, BalanceTransaction)
 SqlValue = str | int | float | bytes | None
 
@@ -60,7 +63,7 @@ class Store:
         self._db = sqlite3.connect(folder / "card.sqlite3", isolation_level=None, cached_statements=256)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA wal_autocheckpoint = 4000")
+        self._db.execute("PRAGMA wal_autocheckpoint = 2000")
         self._db.execute("PRAGMA cache_size = -32768")
         self._db.executescript((Path(__file__).parent / "schema.sql").read_text())
         self._open: asyncio.Future[None] | None = None
@@ -75,10 +78,17 @@ class Store:
         """Run a statement in the open transaction; return the row id that an INSERT made."""
         if self._open is None:
             loop = asyncio.get_running_loop()
-            self._db.execute("BEGIN IMMEDIATE")
+            self._run("BEGIN IMMEDIATE", ())
             self._open = loop.create_future()
             loop.call_soon(self._commit_soon)
-        return self._db.execute(sql, values).lastrowid or 0
+        return self._run(sql, values)
+
+    def _run(self, sql: str, values: tuple[SqlValue, ...]) -> int:
+        try:
+            return self._db.execute(sql, values).lastrowid or 0
+        except sqlite3.Error as error:
+            print(f"card simulator: cannot write: {error}", file=sys.stderr, flush=True)
+            os._exit(CANNOT_WRITE)
 
     def _commit_soon(self) -> None:
         if self._open is not None:
@@ -86,11 +96,7 @@ class Store:
 
     def _commit(self) -> None:
         waiting, self._open = self._open, None
-        try:
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            print(f"card simulator: cannot commit: {error}", flush=True)
-            raise SystemExit(CANNOT_COMMIT) from error
+        self._run("COMMIT", ())
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 

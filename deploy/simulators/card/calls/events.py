@@ -23,5 +23,5 @@ def _read_list(parameters: Parameters, _: str) -> ListAsk:
     return lists.read_list(parameters, "event", "/v1/events", {"type": kinds})
 
 
-RETRIEVE = Call("event_retrieve", _read_retrieve, _retrieve)
-LIST = Call("event_list", _read_list, lists.run_list)
+RETRIEVE = Call("event_retrieve", _read_retrieve, _retrieve, "event")
+LIST = Call("event_list", _read_list, lists.run_list, "event", is_list=True)

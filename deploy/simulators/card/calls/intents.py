@@ -73,7 +73,6 @@ def _read_confirmation(parameters: Parameters, intent_id: str) -> Confirm:
     token = parameters.text("payment_method")
     if token is not None and token not in CARDS:
         raise missing("PaymentMethod", token, "payment_method", 400)
-    parameters.texts("expand")
     return Confirm(
         intent_id=intent_id,
         payment_method=token,
@@ -125,8 +124,8 @@ def _read_list(parameters: Parameters, _: str) -> ListAsk:
     return lists.read_list(parameters, "payment_intent", URL, {})
 
 
-CREATE = Call("create", _read_create, _create)
-CONFIRM = Call("confirm", _read_confirm, _confirm)
-CANCEL = Call("cancel", _read_cancel, _cancel)
-RETRIEVE = Call("retrieve", _read_retrieve, _retrieve)
-LIST = Call("list", _read_list, lists.run_list)
+CREATE = Call("create", _read_create, _create, "payment_intent")
+CONFIRM = Call("confirm", _read_confirm, _confirm, "payment_intent")
+CANCEL = Call("cancel", _read_cancel, _cancel, "payment_intent")
+RETRIEVE = Call("retrieve", _read_retrieve, _retrieve, "payment_intent")
+LIST = Call("list", _read_list, lists.run_list, "payment_intent", is_list=True)

@@ -20,7 +20,7 @@ def _one(parameters: Parameters, object_id: str) -> str:
 
 
 def _retriever(name: str, kind: str, param: str) -> Call[str]:
-    return Call(name, _one, lambda desk, object_id: lists.run_retrieve(desk, kind, object_id, param))
+    return Call(name, _one, lambda desk, object_id: lists.run_retrieve(desk, kind, object_id, param), kind)
 
 
 def _lister(
@@ -34,7 +34,7 @@ def _lister(
         equals = {column: _given(parameters.text(param)) for param, column in columns.items()}
         return lists.read_list(parameters, kind, url, equals)
 
-    return Call(name, read, lists.run_list)
+    return Call(name, read, lists.run_list, kind, is_list=True)
 
 
 def _given(text: str | None) -> tuple[str, ...]:
@@ -133,14 +133,14 @@ CHARGE_RETRIEVE = _retriever("charge_retrieve", "charge", "charge")
 CHARGE_LIST = _lister(
     "charge_list", "charge", "/v1/charges", {"payment_intent": "intent"}, frozenset({"customer", "transfer_group"})
 )
-REFUND = Call("refund", _read_refund, _refund)
+REFUND = Call("refund", _read_refund, _refund, "refund")
 REFUND_RETRIEVE = _retriever("refund_retrieve", "refund", "refund")
 REFUND_LIST = _lister("refund_list", "refund", "/v1/refunds", {"payment_intent": "intent", "charge": "source"})
-REFUND_CANCEL = Call("refund_cancel", _one, _cancel_refund)
+REFUND_CANCEL = Call("refund_cancel", _one, _cancel_refund, "refund")
 DISPUTE_RETRIEVE = _retriever("dispute_retrieve", "dispute", "dispute")
 DISPUTE_LIST = _lister("dispute_list", "dispute", "/v1/disputes", {"payment_intent": "intent", "charge": "source"})
-DISPUTE_UPDATE = Call("dispute_update", _read_dispute_update, _update_dispute)
-DISPUTE_CLOSE = Call("dispute_close", _one, _close_dispute)
+DISPUTE_UPDATE = Call("dispute_update", _read_dispute_update, _update_dispute, "dispute")
+DISPUTE_CLOSE = Call("dispute_close", _one, _close_dispute, "dispute")
 LINE_RETRIEVE = _retriever("balance_transaction_retrieve", "balance_transaction", "id")
 LINE_LIST = _lister(
     "balance_transaction_list",
@@ -149,5 +149,5 @@ LINE_LIST = _lister(
     {"source": "source", "type": "type"},
     frozenset({"currency", "payout"}),
 )
-BALANCE = Call("balance", _one, _balance)
-PAYOUT_LIST = Call("payout_list", _read_payouts, _payouts)
+BALANCE = Call("balance", _one, _balance, "balance")
+PAYOUT_LIST = Call("payout_list", _read_payouts, _payouts, "payout", is_list=True)

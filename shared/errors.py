@@ -11,6 +11,7 @@
     │   └── OnHold          the household waits behind a parked record
     └── OwnFault            our fault or a changed world: stop the worker, alarm
         ├── Fenced          another worker took the shard
+        ├── AlreadyStored   an event with this id, or this version of its stream, is in the log
         ├── ClockAhead      this machine's clock is more than a second ahead of the database's
         ├── Fork            two records claim one position
         └── RolledBack      a topic is ahead of its log: the store is an old copy
@@ -73,6 +74,10 @@ class OwnFault(PiperollError):
 
 class Fenced(OwnFault):
     """Another worker took the shard: drop all state, take no new epoch until assigned again."""
+
+
+class AlreadyStored(OwnFault):
+    """An event with this id, or this version of its stream, is in the log: what was decided on is not what is there."""
 
 
 class ClockAhead(OwnFault):

@@ -109,7 +109,16 @@ def _installer() -> None:
     if marker.exists():
         return
     shutil.rmtree(TOOLS, ignore_errors=True)
-    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--no-deps"]
+    pip: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+        "--no-deps",
+    ]
     _run([*pip, "--require-hashes", "--target", TOOLS, "-r", lock], _NETWORK.format(tool="pip"))
     marker.touch()
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-DATABASE_SERVICES = ("gateway", "billing", "ledger", "notifier")
+SERVICES = ("gateway", "billing", "ledger", "notifier")
 
 
-def prepare(admin_dsn: str, shards: int) -> None:
-    """Make or migrate every service's database and the people database; repeated, it changes nothing."""
+def prepare(admin_dsn: str, shards: int, service_password: str | None = None) -> None:
+    """Make or migrate every service's database and the people database; repeated, it changes nothing.
+
+    `service_password` is given to the services' roles, for a server that asks for one; ours knows its users itself.
+    """
     from shared.postgres.provision import provision, provision_people
 
-    provision_people(admin_dsn)
-    for service in DATABASE_SERVICES:
+    for service in SERVICES:
         provision(admin_dsn, service, shards)
+    provision_people(admin_dsn)
+    if service_password is not None:
+        _set_passwords(admin_dsn, service_password)
+
+
+def _set_passwords(admin_dsn: str, password: str) -> None:
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(admin_dsn, autocommit=True) as admin:
+        for service in SERVICES:
+            role = sql.Identifier(f"piperoll_{service}")
+            admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))

@@ -52,6 +52,7 @@ class Endpoints:
     admin_dsn: str
     bootstrap: str
     issuer: str
+    service_password: str | None = None
 
     def dsn(self, service: str) -> str:
         """Return the connection string of a service's own role and database."""
@@ -64,7 +65,9 @@ class Endpoints:
     def _as_role(self, service: str, database: str) -> str:
         from psycopg.conninfo import make_conninfo
 
-        return make_conninfo(self.admin_dsn, user=f"piperoll_{service}", dbname=database)
+        return make_conninfo(
+            self.admin_dsn, user=f"piperoll_{service}", dbname=database, password=self.service_password
+        )
 
 
 def port_names(programs: Sequence[str]) -> list[str]:
@@ -103,6 +106,7 @@ def mail_program(state: StateFolder, ports: Mapping[str, int], environment: Mapp
             "PIPEROLL_SMTP_PORT": str(ports["smtp"]),
             "PIPEROLL_HTTP_PORT": str(ports["mail"]),
             "PIPEROLL_MAIL_FOLDER": str(state.mail),
+            "PIPEROLL_PROFILE": "local",
             "PIPEROLL_CLOCK_FILE": str(state.clock),
         },
         probe=http_ready(ports["mail"], "/healthz/ready"),
@@ -119,6 +123,7 @@ def card_program(state: StateFolder, ports: Mapping[str, int], environment: Mapp
         "PIPEROLL_CARD_SIM_STATE": str(state.card),
         "PIPEROLL_CARD_API_KEY": state.secret("card-api.key"),
         "PIPEROLL_CARD_WEBHOOK_SECRET": "whsec_" + state.secret("card-webhook.key"),
+        "PIPEROLL_PROFILE": "local",
         "PIPEROLL_CLOCK_FILE": str(state.clock),
     }
     if "gateway-http" in ports:
@@ -127,7 +132,7 @@ def card_program(state: StateFolder, ports: Mapping[str, int], environment: Mapp
         name="card",
         argv=(sys.executable, "-m", "deploy.simulators.card"),
         env=env,
-        probe=http_ready(ports["card"], "/healthz/ready"),
+        probe=http_ready(ports["card"], "/_sim/health"),
         log=state.logs / "card.log",
         port=ports["card"],
     )

@@ -35,12 +35,13 @@ def settle_ports(path: Path, names: Iterable[str]) -> dict[str, int]:
         if isinstance(name, str) and isinstance(port, int)
     }
     before = dict(ports)
-    for name in names:
+    wanted = list(names)
+    for name in wanted:
         if name not in ports or not is_free(ports[name]):
             ports[name] = _choose(taken=set(ports.values()))
     if ports != before:
         write_atomically(path, json.dumps({"ports": ports}, indent=2) + "\n")
-    return ports
+    return {name: ports[name] for name in wanted}
 
 
 def _choose(taken: set[int]) -> int:

@@ -41,7 +41,8 @@ class Stack:
     ) -> None:
         environment = {**os.environ, **(env or {})}
         self.state = StateFolder(state)
-        self._supervisor = Supervisor(self.state, chosen(only, services, environment), environment, say)
+        names = chosen(only, services, environment)
+        self._supervisor = Supervisor(self.state, names, environment, say, provision=only is None)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 

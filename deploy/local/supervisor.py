@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import identity, kafka, postgres
+from deploy.local import databases, identity, kafka, postgres
 from deploy.local.files import read_json_object, write_atomically
 from deploy.local.folder import StateFolder
 from deploy.local.home import Say
 from deploy.local.keeper import Keeper
-from deploy.local.layout import SERVICES, Endpoints, card_program, mail_program, port_names, service_programs
+from deploy.local.layout import SERVICES, SHARDS, Endpoints, card_program, mail_program, port_names, service_programs
 from deploy.local.leftovers import started_mark, sweep
 from deploy.local.ports import settle_ports
 from deploy.local.program import Program
@@ -23,14 +24,16 @@ from deploy.local.program import Program
 class Supervisor:
     """One stack's keepers; every method but `sweep_leftovers` runs on one loop in one thread."""
 
-    def __init__(self, state: StateFolder, names: Sequence[str], environment: Mapping[str, str], say: Say) -> None:
+    def __init__(
+        self, state: StateFolder, names: Sequence[str], environment: Mapping[str, str], say: Say, *, provision: bool
+    ) -> None:
         self.state = state
         self.keepers: dict[str, Keeper] = {}
         self.endpoints: Endpoints | None = None
         self._names = names
         self._environment = environment
         self._say = say
-        self._provision = any(each.name in names for each in SERVICES)
+        self._provision = provision or any(each.name in names for each in SERVICES)
 
     def sweep_leftovers(self) -> None:
         """End what an earlier supervisor that was killed left in this folder."""
@@ -45,20 +48,11 @@ class Supervisor:
     async def start(self, limit_s: float) -> None:
         """Start everything; return when the infrastructure is ready and the services are started."""
         deadline = asyncio.get_running_loop().time() + limit_s
-        ports = settle_ports(self.state.ports, port_names(self._names))
-        self.endpoints = self._settle(ports)
+        self.endpoints = self._settle(settle_ports(self.state.ports, port_names(self._names)))
         self._record()
-        steps = {
-            "postgres": self._start_postgres,
-            "kafka": self._start_kafka,
-            "identity": self._start_identity,
-            "mail": self._start_mail,
-            "card": self._start_card,
-        }
         async with asyncio.TaskGroup() as group:
-            for name, step in steps.items():
-                if name in self._names:
-                    group.create_task(step(self.endpoints, deadline))
+            for step in (self._postgres, self._kafka, self._identity, self._mail, self._card):
+                group.create_task(step(self.endpoints, deadline))
         for service in SERVICES:
             if service.name in self._names:
                 for program in service_programs(service, self.state, self.endpoints, self._environment):
@@ -83,17 +77,19 @@ class Supervisor:
 
     def _settle(self, ports: Mapping[str, int]) -> Endpoints:
         given = self._environment
-        dsn, sockets = given.get("PIPEROLL_POSTGRES_DSN", ""), None
+        dsn, sockets, password = given.get("PIPEROLL_POSTGRES_DSN", ""), None, None
         if "postgres" in self._names:
             sockets = postgres.socket_folder(self.state.path / "socket")
             dsn = postgres.admin_dsn(sockets)
-        bootstrap = (
-            f"127.0.0.1:{ports['kafka']}" if "kafka" in self._names else given.get("PIPEROLL_KAFKA_BOOTSTRAP", "")
-        )
+        elif "password" in dsn or "@" in dsn:
+            password = self.state.secret("postgres-services.password")
+        bootstrap = given.get("PIPEROLL_KAFKA_BOOTSTRAP", "")
+        if "kafka" in self._names:
+            bootstrap = f"127.0.0.1:{ports['kafka']}"
         issuer = given.get("PIPEROLL_OIDC_ISSUER", "")
         if "identity" in self._names:
-            issuer = f"http://127.0.0.1:{ports['identity']}/piperoll"
-        return Endpoints(ports, sockets, dsn, bootstrap, issuer)
+            issuer = f"http://127.0.0.1:{ports['identity']}/{identity.ISSUER_ID}"
+        return Endpoints(ports, sockets, dsn, bootstrap, issuer, password)
 
     def _keep(self, program: Program) -> Keeper:
         keeper = Keeper(program, self._record)
@@ -101,28 +97,40 @@ class Supervisor:
         keeper.start()
         return keeper
 
-    async def _start_postgres(self, endpoints: Endpoints, deadline: float) -> None:
-        assert endpoints.sockets is not None
-        data = await asyncio.to_thread(postgres.lay_out, self.state.postgres, self._say)
-        keeper = self._keep(postgres.program(data, endpoints.sockets, self.state.logs / "postgres.log"))
-        await keeper.wait_ready(deadline)
+    async def _postgres(self, endpoints: Endpoints, deadline: float) -> None:
+        if endpoints.sockets is not None:
+            data = await asyncio.to_thread(postgres.lay_out, self.state.postgres, self._say)
+            keeper = self._keep(postgres.program(data, endpoints.sockets, self.state.logs / "postgres.log"))
+            await keeper.wait_ready(deadline)
+        if self._provision:
+            await asyncio.to_thread(databases.prepare, endpoints.admin_dsn, SHARDS, endpoints.service_password)
 
-    async def _start_kafka(self, endpoints: Endpoints, deadline: float) -> None:
-        broker, controller = endpoints.ports["kafka"], endpoints.ports["kafka-controller"]
-        await asyncio.to_thread(kafka.lay_out, self.state.kafka, broker, controller, self._say)
-        keeper = self._keep(kafka.program(self.state.kafka, broker, self.state.logs / "kafka.log"))
-        await keeper.wait_ready(deadline)
+    async def _kafka(self, endpoints: Endpoints, deadline: float) -> None:
+        if "kafka" in self._names:
+            broker, controller = endpoints.ports["kafka"], endpoints.ports["kafka-controller"]
+            await asyncio.to_thread(kafka.lay_out, self.state.kafka, broker, controller, self._say)
+            keeper = self._keep(kafka.program(self.state.kafka, broker, self.state.logs / "kafka.log"))
+            if self._provision:
+                await asyncio.to_thread(importlib.import_module, "shared.kafka.topics")
+            await keeper.wait_ready(deadline)
+        if self._provision:
+            from shared.kafka.topics import ensure_topics
 
-    async def _start_identity(self, endpoints: Endpoints, deadline: float) -> None:
-        await asyncio.to_thread(identity.lay_out, self.state.identity, self.state.secrets, self._say)
-        port = endpoints.ports["identity"]
-        self._keep(identity.program(self.state.identity, port, self.state.logs / "identity.log"))
+            await ensure_topics(endpoints.bootstrap, SHARDS)
 
-    async def _start_mail(self, endpoints: Endpoints, deadline: float) -> None:
-        self._keep(mail_program(self.state, endpoints.ports, self._environment))
+    async def _identity(self, endpoints: Endpoints, deadline: float) -> None:
+        if "identity" in self._names:
+            await asyncio.to_thread(identity.lay_out, self.state.identity, self.state.secrets, self._say)
+            port = endpoints.ports["identity"]
+            self._keep(identity.program(self.state.identity, port, self.state.logs / "identity.log"))
 
-    async def _start_card(self, endpoints: Endpoints, deadline: float) -> None:
-        self._keep(card_program(self.state, endpoints.ports, self._environment))
+    async def _mail(self, endpoints: Endpoints, deadline: float) -> None:
+        if "mail" in self._names:
+            self._keep(mail_program(self.state, endpoints.ports, self._environment))
+
+    async def _card(self, endpoints: Endpoints, deadline: float) -> None:
+        if "card" in self._names:
+            self._keep(card_program(self.state, endpoints.ports, self._environment))
 
     def _record(self) -> None:
         """Write down what runs, for `status`, `down` and the next start's sweep."""

@@ -34,6 +34,9 @@ SERVICES = (
     Service("ledger", "ledger", ("services.ledger.app",)),
     Service("notifier", "notifier", ("services.notifier.app",)),
 )
+HEALTH_PATHS = {"identity": "/isalive", "card": "/_sim/health"}
+"""Where a program is asked whether it is ready, when not at `/healthz/ready`."""
+
 _PORTS: dict[str, tuple[str, ...]] = {
     "postgres": (),
     "kafka": ("kafka", "kafka-controller"),
@@ -132,7 +135,7 @@ def card_program(state: StateFolder, ports: Mapping[str, int], environment: Mapp
         name="card",
         argv=(sys.executable, "-m", "deploy.simulators.card"),
         env=env,
-        probe=http_ready(ports["card"], "/_sim/health"),
+        probe=http_ready(ports["card"], HEALTH_PATHS["card"]),
         log=state.logs / "card.log",
         port=ports["card"],
     )

@@ -1,0 +1,38 @@
+"""A stack's status as a table for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.status import ProcessStatus, StackStatus
+
+_COLOURS = {"ready": "green", "not ready": "yellow", "stopped": "yellow", "down": "red"}
+
+
+def show(stack: StackStatus) -> None:
+    """Print the table, or that nothing runs."""
+    console = Console(highlight=False)
+    if not stack.running:
+        console.print(
+            f"no stack runs in {stack.state}: start one with `piperoll up --state {stack.state}`", markup=False
+        )
+        return
+    table = Table(title=f"{stack.state}: {'all well' if stack.is_well else 'NOT WELL'}", title_justify="left")
+    for heading in ("process", "state", "pid", "port", "up since", "restarts", "position", "lag"):
+        table.add_column(heading, justify="left" if heading in ("process", "state", "up since") else "right")
+    for process in stack.processes:
+        table.add_row(*_cells(process))
+    console.print(table)
+    for process in stack.processes:
+        failing = [name for name, held in process.checks.items() if not held]
+        if failing:
+            console.print(f"  {process.name}: not yet {', '.join(failing)}", markup=False)
+
+
+def _cells(process: ProcessStatus) -> list[str]:
+    colour = _COLOURS.get(process.state, "white")
+    numbers = (process.pid, process.port, process.restarts, process.position, process.lag)
+    pid, port, restarts, position, lag = ("" if number is None else str(number) for number in numbers)
+    since = process.up_since or ""
+    return [process.name, f"[{colour}]{process.state}[/]", pid, port, since, restarts, position, lag]

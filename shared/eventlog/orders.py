@@ -1,0 +1,52 @@
+"""What people ordered about parked records, as the shard's owner reads it from its database."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from shared.errors import StoreDown
+from shared.eventlog.ports import Order
+from shared.postgres.pool import async_pool
+from shared.postgres.queries import queries
+
+_SQL = {name: text.encode() for name, text in queries(Path(__file__).with_suffix(".sql")).items()}
+
+
+class ParkedOrders:
+    """Open orders of a service's shards; a database that is away raises StoreDown."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._pool: AsyncConnectionPool[Any] | None = None
+
+    async def waiting(self, shard: int) -> list[Order]:
+        """Return the shard's orders that are not done, oldest first."""
+        rows = await self._run(_SQL["waiting"], {"shard": shard})
+        return [Order(*row) for row in rows]
+
+    async def done(self, shard: int, orders: Sequence[Order]) -> None:
+        """Note that orders were done."""
+        await self._run(_SQL["done"], {"shard": shard, "ids": [order.id for order in orders]})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def _run(self, statement: bytes, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        try:
+            async with (await self._opened()).connection() as connection:
+                cursor = await connection.execute(statement, parameters)
+                return await cursor.fetchall() if cursor.description is not None else []
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise StoreDown(f"orders about parked records cannot be read: {error}") from error
+
+    async def _opened(self) -> AsyncConnectionPool[Any]:
+        if self._pool is None:
+            self._pool = async_pool(self._dsn, "piperoll-orders", connections=1)
+            await self._pool.open(wait=False)
+        return self._pool

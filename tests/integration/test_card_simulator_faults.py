@@ -206,6 +206,29 @@ async def test_webhooks_wait_for_a_receiver_and_survive_a_restart(tmp_path: Path
         assert receiver.kinds() == ["payment_intent.succeeded"]
 
 
+async def test_a_webhook_is_given_up_after_three_days(tmp_path: Path) -> None:
+    async with receiving() as receiver, running(tmp_path, receiver.url) as sim:
+        receiver.answers += [500] * 100
+        await sim.create("pay_1", confirm=True)
+        await eventually(lambda: receiver.tried == 1)
+        sim.advance(3 * 86_400 - 60)
+        await eventually(lambda: receiver.tried == 2)
+        assert (await sim.control("GET", "webhooks"))["waiting"] == 1
+        sim.advance(86_400)
+        await quiet(sim)
+        assert receiver.bodies == []
+
+
+async def test_a_call_under_way_is_answered_before_the_end(tmp_path: Path) -> None:
+    async with running(tmp_path) as sim:
+        intent = await sim.create("pay_1")
+        await sim.fault("confirm", "slow:0.4")
+        slow = asyncio.create_task(sim.confirm(intent.id))
+        await asyncio.sleep(0.15)
+        assert await sim.stop() == 0
+        assert (await slow).status == "succeeded"
+
+
 async def test_only_enabled_kinds_are_sent(tmp_path: Path) -> None:
     async with receiving() as receiver, running(tmp_path, receiver.url) as sim:
         await sim.control("POST", "settings", {"enabled_events": ["charge.*"]})

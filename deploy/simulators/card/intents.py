@@ -86,8 +86,9 @@ def create(ask: Create, twist: Twist, terms: Terms, site: str, moment: Moment) -
     if ask.confirm is None:
         return Decision(answer=intent, saved=(intent,), happened=(made,))
     tried = confirm(intent, ask.confirm, twist, terms, site, moment)
-    if not tried.saved:
-        return tried
+    if isinstance(tried.answer, Refusal) and not tried.saved:
+        problem = structs.replace(tried.answer.problem, payment_intent=None)
+        return structs.replace(tried, answer=structs.replace(tried.answer, problem=problem))
     return structs.replace(tried, saved=(intent, *tried.saved), happened=(made, *tried.happened))
 
 

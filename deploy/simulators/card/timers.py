@@ -37,7 +37,6 @@ class Timers:
             wait_s = LOOK_EVERY_S if waiting else PRUNE_EVERY_S
             try:
                 await asyncio.wait_for(self._woken.wait(), wait_s)
-                await asyncio.sleep(0.01)
             except TimeoutError:
                 continue
 

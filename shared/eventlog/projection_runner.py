@@ -1,0 +1,161 @@
+"""Keeps a service's projections of its own log up to date: one runner per held shard.
+
+The cursors' rows are locked first and say from where to fold, so two runners of one shard (an old owner and a new
+one) wait for each other and fold nothing twice. A batch's rows, cursors and its one NOTIFY are one transaction, whose
+commit need not be durable: what is lost in a crash is folded again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from shared.contracts.envelope import open_fact
+from shared.eventlog.held_shard import ShardContext
+from shared.eventlog.ports import EventRow
+from shared.eventlog.projections import Placed, Projection
+from shared.faults import Point, reach
+from shared.postgres.queries import queries
+from shared.postgres.settings import conninfo
+from shared.telemetry import metrics
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
+
+_SQL = queries(Path(__file__).parent / "sql" / "projection.sql")
+CHANNEL = "projection"
+BATCH = 500
+FRESH_ROWS = 4 * BATCH
+LOOK_EVERY_S = 2.0
+RETRY_FIRST_S = 0.1
+RETRY_MOST_S = 5.0
+
+
+class ProjectionRunner:
+    """A part of a held shard. A projection that fails stands still, with its lag as alarm; it is tried again.
+
+    One runner's projections move together once they have caught up; a new version begins at nothing and folds alone
+    until then.
+    """
+
+    def __init__(self, context: ShardContext, projections: Sequence[Projection]) -> None:
+        self.position = 0
+        self._context = context
+        self._projections = projections
+        self._fresh: list[EventRow] = []
+        self._end = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._connection: psycopg.Connection[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to fold; what was committed before is read from the store."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def committed(self, rows: Sequence[EventRow]) -> None:
+        """Take note of new rows; they are kept at hand, up to a bound, to spare a read."""
+        self._end = rows[-1].position
+        if len(self._fresh) + len(rows) > FRESH_ROWS:
+            self._fresh = []
+        else:
+            self._fresh.extend(rows)
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """End after the batch under way."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        if self._connection is not None:
+            await asyncio.to_thread(self._connection.close)
+
+    async def _run(self) -> None:
+        retry_s = RETRY_FIRST_S
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                while not self._stopping and await self._fold_some():
+                    retry_s = RETRY_FIRST_S
+            except Exception as error:
+                log.error("projection_stands_still", shard=self._context.shard, error=repr(error), exc_info=error)
+                await self._forget_connection()
+                await self._pause(retry_s)
+                retry_s = min(RETRY_MOST_S, 2 * retry_s)
+            else:
+                await self._pause(LOOK_EVERY_S)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    async def _fold_some(self) -> bool:
+        """Fold one batch; False where there is nothing to fold."""
+        rows = await self._rows_after(self.position)
+        started, before = self._context.clock.monotonic(), self.position
+        self.position = await asyncio.to_thread(self._apply, rows)
+        if rows:
+            self._measure(self._context.clock.monotonic() - started)
+        return bool(rows) or self.position < before
+
+    async def _rows_after(self, position: int) -> Sequence[EventRow]:
+        fresh = [row for row in self._fresh if row.position > position]
+        self._fresh = fresh[BATCH:] if fresh and fresh[0].position == position + 1 else []
+        if fresh and fresh[0].position == position + 1:
+            return fresh[:BATCH]
+        return await self._context.store.read(self._context.shard, position, BATCH)
+
+    def _apply(self, rows: Sequence[EventRow]) -> int:
+        """Fold rows in one transaction and return the position from which to go on. Runs in a thread."""
+        service, shard = self._context.service, self._context.shard
+        facts = [Placed(service, shard, row.position, open_fact(row.data)) for row in rows]
+        connection = self._connected()
+        with connection.transaction(), connection.cursor() as cursor:
+            behind = self._lock(cursor)
+            start = min(behind.values())
+            if not facts or start + 1 < facts[0].position or start >= facts[-1].position:
+                return start
+            moved = [one for one in self._projections if behind[one.name] < facts[-1].position]
+            for projection in moved:
+                projection.apply(cursor, [fact for fact in facts if fact.position > behind[projection.name]])
+            end = facts[-1].position
+            cursor.execute(_SQL["move"], (end, *_keys(moved), service, shard))
+            cursor.execute(_SQL["notify"], (CHANNEL, f"{service}.{shard}.{end}"))
+            reach(Point.PROJECTION_BEFORE_COMMIT)
+        return end
+
+    def _lock(self, cursor: psycopg.Cursor[Any]) -> dict[str, int]:
+        """Lock the cursors' rows, made where they are missing, and return their positions by projection."""
+        keys, place = _keys(self._projections), (self._context.service, self._context.shard)
+        found = cursor.execute(_SQL["lock"], (*keys, *place)).fetchall()
+        if len(found) < len(self._projections):
+            cursor.execute(_SQL["begin"], (*place, *keys))
+            found = cursor.execute(_SQL["lock"], (*keys, *place)).fetchall()
+        return dict(found)
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            application = f"piperoll-{self._context.service}-projection"
+            asynchronous = {"synchronous_commit": "off"}
+            self._connection = psycopg.connect(conninfo(self._context.dsn, application, asynchronous), autocommit=True)
+        return self._connection
+
+    async def _forget_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                await asyncio.to_thread(connection.close)
+
+    def _measure(self, seconds: float) -> None:
+        for projection in self._projections:
+            metrics.PROJECTION_SECONDS.labels(projection.name).observe(seconds)
+            source = f"{self._context.service}.{self._context.shard}"
+            metrics.PROJECTION_LAG.labels(projection.name, source).set(max(0, self._end - self.position))
+
+
+def _keys(projections: Sequence[Projection]) -> tuple[list[str], list[int]]:
+    return [one.name for one in projections], [one.version for one in projections]

@@ -151,7 +151,14 @@ async def _handed_over(producer: AIOKafkaProducer, message: Outgoing) -> asyncio
 
 
 async def _ended(producer: AIOKafkaProducer) -> None:
-    """Close without waiting for what cannot be delivered any more."""
+    """Close without waiting for what cannot be delivered any more.
+
+    aiokafka's own `stop` waits for ever for batches that have no broker; so they are failed first, and the sender's
+    done-callback is taken off, which raises for a producer without transactions.
+    """
+    sender = producer._sender
+    if sender.sender_task is not None:
+        sender.sender_task.remove_done_callback(sender._fail_all)
     producer._message_accumulator.fail_all(KafkaError("the producer was given up"))
     with suppress(Exception):
         async with asyncio.timeout(STOP_TIMEOUT_S):

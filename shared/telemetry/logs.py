@@ -37,6 +37,7 @@ _SECRET_KEY = re.compile(
 )
 _CARD = re.compile(r"\b(?:\d[ -]?){13,19}\b")
 _TOO_DEEP = 8
+_SELDOM_S = 10.0
 
 
 def configure(service: str, instance: str, level: str | None = None) -> None:
@@ -68,6 +69,7 @@ def configure(service: str, instance: str, level: str | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(shown.upper())
@@ -138,6 +140,23 @@ def _hidden_if_card(found: re.Match[str]) -> str:
     digits = [int(sign) for sign in found.group() if sign.isdigit()]
     doubled = [sum(divmod(digit * 2, 10)) if i % 2 else digit for i, digit in enumerate(reversed(digits))]
     return HIDDEN if sum(doubled) % 10 == 0 else found.group()
+
+
+class _Seldom(logging.Filter):
+    """Lets a client library say the same thing once in 10 s; with its broker away aiokafka says it 60 times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(("aiokafka", "psycopg.pool")):
+            return True
+        key = (record.name, str(record.msg))
+        due = record.created - self._said.get(key, 0.0) >= _SELDOM_S
+        if due:
+            self._said[key] = record.created
+        return due
 
 
 def _named(service: str, instance: str) -> Any:

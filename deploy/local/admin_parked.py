@@ -1,0 +1,133 @@
+"""`piperoll admin parked`: records that wait for a person. Looking reads the databases; release and drop are orders.
+
+An order is a row that the shard's owner finds within a second and does in a transaction of its own; nothing here
+touches a log.
+"""
+
+import getpass
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.local.errors import LocalStackError, NotRunningError
+
+app = typer.Typer(help="Records that wait for a person.", no_args_is_help=True, rich_markup_mode=None)
+
+SERVICES = ("billing", "ledger", "notifier")
+WAIT_S = 15.0
+
+State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
+Dsn = Annotated[str | None, typer.Option("--dsn", help="An operator's DSN, instead of a local stack's.")]
+Service = Annotated[str, typer.Argument(help="Whose shard parked it: billing, ledger, notifier.")]
+Place = Annotated[str, typer.Argument(help="Which record, as `list` prints it: SHARD/TOPIC/SOURCE/POSITION.")]
+DEFAULT_STATE = Path(".piperoll")
+
+
+@app.command("list")
+def list_parked(
+    service: Annotated[str | None, typer.Option(help="Only this service.")] = None,
+    ended: Annotated[bool, typer.Option("--all", help="Released and dropped ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many of each service.")] = 200,
+    state: State = DEFAULT_STATE,
+    dsn: Dsn = None,
+) -> None:
+    """Print what waits, oldest first: its place, the key it holds, why, since when."""
+    count = 0
+    for name in (service,) if service else SERVICES:
+        for row in _run(_admin_dsn(state, dsn), name, "list", {"all": ended, "limit": limit}):
+            shard, topic, source, position, key, cause, kind, since, how, ordered = row
+            standing = how or (f"{ordered} is ordered" if ordered else "waits")
+            typer.echo(
+                f"{name} {shard}/{topic}/{source}/{position}  {cause}  {kind or '-'}  key {key or '-'}  "
+                f"{since:%Y-%m-%d %H:%M:%S} UTC  {standing}"
+            )
+            count += 1
+    if not count:
+        typer.echo("nothing is parked")
+
+
+@app.command()
+def show(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
+    """Print one parked record with its bytes."""
+    rows = _run(_admin_dsn(state, dsn), service, "show", _place(place))
+    if not rows:
+        raise LocalStackError(f"{service} has parked no record {place}: `piperoll admin parked list` names them")
+    key, cause, kind, trace, since, how, until, data = rows[0]
+    for name, value in (
+        ("key", key), ("cause", cause), ("type", kind), ("trace", trace), ("parked", since), ("ended", how),
+        ("at", until), ("bytes", len(data)),
+    ):  # fmt: skip
+        if value not in (None, ""):
+            typer.echo(f"{name:>7}  {value}")
+    typer.echo(bytes(data).decode("utf-8", "backslashreplace"))
+
+
+@app.command()
+def release(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
+    """Have the record decided after all, and those of its key that wait behind it."""
+    _order(service, place, "released", _admin_dsn(state, dsn))
+
+
+@app.command()
+def drop(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
+    """Leave the record out for good; those of its key that wait behind it go on."""
+    _order(service, place, "dropped", _admin_dsn(state, dsn))
+
+
+def _order(service: str, place: str, how: str, admin_dsn: str) -> None:
+    parameters = {**_place(place), "how": how, "ordered_by": getpass.getuser()}
+    rows = _run(admin_dsn, service, "order", parameters)
+    if not rows:
+        raise LocalStackError(f"{service} has no waiting record {place}: `piperoll admin parked list` names them")
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        if _run(admin_dsn, service, "done", {"id": rows[0][0]})[0][0]:
+            typer.echo(f"{how}: {service} {place}")
+            return
+        time.sleep(0.2)
+    raise LocalStackError(
+        f"the order stands ({how}: {service} {place}), but the shard's owner has not done it in {WAIT_S:.0f} s: "
+        "it is done when the service runs"
+    )
+
+
+def _place(text: str) -> dict[str, Any]:
+    parts = text.split("/")
+    try:
+        shard, topic, source, position = parts
+        return {"shard": int(shard), "topic": topic, "source_shard": int(source), "position": int(position)}
+    except ValueError:
+        raise LocalStackError(f"{text} is no place: write SHARD/TOPIC/SOURCE/POSITION, as `list` prints it") from None
+
+
+def _admin_dsn(state: Path, dsn: str | None) -> str:
+    if dsn:
+        return dsn
+    from deploy.local.files import read_json_object
+    from deploy.local.folder import StateFolder
+
+    folder = StateFolder(state)
+    found = read_json_object(folder.running).get("admin_dsn") or os.environ.get("PIPEROLL_POSTGRES_DSN")
+    if not isinstance(found, str):
+        raise NotRunningError(state)
+    return found
+
+
+def _run(admin_dsn: str, service: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    from shared.postgres.queries import queries
+
+    if service not in SERVICES:
+        raise LocalStackError(f"{service} parks nothing: one of {', '.join(SERVICES)}")
+    statement = queries(Path(__file__).with_suffix(".sql"))[name].encode()
+    try:
+        with psycopg.connect(make_conninfo(admin_dsn, dbname=f"piperoll_{service}"), autocommit=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.execute(statement, parameters).fetchall()
+    except psycopg.OperationalError as error:
+        raise LocalStackError(f"the database of {service} does not answer: {str(error).strip()}") from error

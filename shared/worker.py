@@ -56,8 +56,7 @@ class Worker:
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
-        """Check the store, join the group and serve health; shards come when they are assigned."""
-        await self._store.open()
+        """Serve health and join the group; shards come when they are assigned."""
         await self._health.start()
         await self._inbox.start()
 
@@ -140,10 +139,9 @@ async def _run(registry: Registry, settings: ProcessSettings, make_parts: MakePa
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
     await worker.start()
-    stopping = asyncio.get_running_loop().create_task(stopped.wait())
-    await asyncio.wait([stopping, worker.failed], return_when=asyncio.FIRST_COMPLETED)
+    worker.failed.add_done_callback(lambda failed: stopped.set())
+    await stopped.wait()
     await worker.stop()
-    stopping.cancel()
     return 1 if worker.failed.done() else 0
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from shared.clock import Clock
 from shared.errors import StoreDown
 from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.parking import dead_letter
 from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
 from shared.eventlog.relay import Relay
 from shared.eventlog.writer import Writer
@@ -103,16 +104,7 @@ class HeldShard:
             metrics.PARKED_TOTAL.labels(self.context.service, one.topic, one.cause.partition(":")[0]).inc()
             log.error("record_parked", topic=one.topic, source_shard=one.source_shard, position=one.position,
                       key=one.key, cause=one.cause)  # fmt: skip
-            headers = [("cause", one.cause.encode()), ("position", str(one.position).encode())]
-            copies.append(
-                Outgoing(
-                    topic=f"{one.topic}.dlt",
-                    partition=self.context.shard,
-                    key=one.key.encode(),
-                    value=one.data,
-                    headers=headers,
-                )
-            )
+            copies.append(dead_letter(self.context.service, self.context.shard, one))
         self._tasks.append(asyncio.get_running_loop().create_task(self._copy(copies)))
 
     async def _copy(self, copies: Sequence[Outgoing]) -> None:

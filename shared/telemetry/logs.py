@@ -143,7 +143,7 @@ def _hidden_if_card(found: re.Match[str]) -> str:
 
 
 class _Seldom(logging.Filter):
-    """Lets a client library say the same thing once in 10 s; with its broker away aiokafka says it 60 times a second."""
+    """Lets a client library say the same thing once in 10 s; aiokafka without a broker says it 60 times a second."""
 
     def __init__(self) -> None:
         super().__init__()

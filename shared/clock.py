@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -94,7 +95,7 @@ class ManualClock:
         self._monotonic += by.total_seconds()
 
 
-def clock_from(environment: dict[str, str]) -> Clock:
+def clock_from(environment: Mapping[str, str]) -> Clock:
     """Return the stack's clock where `PIPEROLL_CLOCK_FILE` names one, else the system's.
 
     In the production profile a clock file is refused with ValueError.

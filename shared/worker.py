@@ -7,16 +7,15 @@ from collections.abc import Sequence
 
 import uvloop
 
-from shared.clock import Clock, clock_from
+from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.decider import Registry
 from shared.errors import Fenced, StoreDown
-from shared.eventlog.held_shard import HeldShard, MakeParts, ShardContext
+from shared.eventlog.held_shard import HeldShard, MakeParts, Surroundings
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.ports import Record, Stray
 from shared.eventlog.postgres import PostgresStore
-from shared.eventlog.relay import Relay, topic_ahead_of_log
-from shared.eventlog.writer import Writer
+from shared.eventlog.relay import topic_ahead_of_log
 from shared.faults import arm_from
 from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
@@ -33,14 +32,23 @@ class Worker:
     """One process of a service with writers. `failed` is set when something of ours broke: the process must end."""
 
     def __init__(self, registry: Registry, settings: ProcessSettings, make_parts: MakeParts) -> None:
+        service = registry.service
         self._registry = registry
         self._settings = settings
-        self._make_parts = make_parts
-        self._clock: Clock = clock_from(dict(os.environ))
-        service = registry.service
         self._store = PostgresStore(settings.postgres_dsn, service)
         self._orders = ParkedOrders(settings.postgres_dsn)
         self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{service}-{settings.instance}")
+        self._around = Surroundings(
+            registry=registry,
+            shards=settings.shards,
+            dsn=settings.postgres_dsn,
+            store=self._store,
+            publisher=self._publisher,
+            orders=self._orders,
+            clock=clock_from(os.environ),
+            zone=settings.zone,
+            make_parts=make_parts,
+        )
         self._held: dict[int, HeldShard] = {}
         self._inbox = Inbox(
             service,
@@ -85,24 +93,10 @@ class Worker:
                 self._held[shard] = old
                 return
             await old.stop()
-        service = self._registry.service
-        writer = Writer(
-            self._registry,
-            shard,
-            self._store,
-            self._clock,
-            self._settings.zone,
-            lambda rows: held.committed(rows),
-            lambda parked: held.parked(parked),
-        )
-        context = ShardContext(
-            service, shard, self._settings.shards, writer, self._store, self._clock, self._settings.postgres_dsn
-        )
-        relay = Relay(service, shard, self._store, self._store, self._publisher, self._clock)
-        held = HeldShard(context, relay, self._publisher, self._orders, self._make_parts)
+        held = HeldShard(self._around, shard)
         await held.start(self._lost)
         self._held[shard] = held
-        metrics.INBOX_SHARDS.labels(service).set(len(self._held))
+        metrics.INBOX_SHARDS.labels(self._registry.service).set(len(self._held))
 
     async def _give_up(self, shards: Sequence[int]) -> None:
         leaving = [self._held.pop(shard) for shard in shards if shard in self._held]

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from shared.clock import Clock
+from shared.decider import Registry
 from shared.errors import StoreDown
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parking import dead_letter
-from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
+from shared.eventlog.ports import EventRow, Parked, Publisher, Record, Store, Stray
+from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.relay import Relay
 from shared.eventlog.writer import Writer
 from shared.telemetry import metrics
@@ -53,21 +56,36 @@ class ShardPart(Protocol):
 MakeParts = Callable[[ShardContext], Sequence[ShardPart]]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What all held shards of a process share."""
+
+    registry: Registry
+    shards: int
+    dsn: str
+    store: PostgresStore
+    publisher: Publisher
+    orders: ParkedOrders
+    clock: Clock
+    zone: ZoneInfo
+    make_parts: MakeParts
+
+
 class HeldShard:
     """Starts in the order writer, relay, parts and stops in the other."""
 
-    def __init__(
-        self, context: ShardContext, relay: Relay, publisher: Publisher, orders: ParkedOrders, make_parts: MakeParts
-    ) -> None:
-        self.context = context
-        self.writer = context.writer
-        self.relay = relay
-        self._publisher = publisher
-        self._orders = orders
-        self._make_parts = make_parts
+    def __init__(self, around: Surroundings, shard: int) -> None:
+        service = around.registry.service
+        self.writer = Writer(
+            around.registry, shard, around.store, around.clock, around.zone, self.committed, self.parked
+        )
+        self.relay = Relay(service, shard, around.store, around.store, around.publisher, around.clock)
+        self.context = ShardContext(service, shard, around.shards, self.writer, around.store, around.clock, around.dsn)
+        self._around = around
         self._parts: Sequence[ShardPart] = ()
         self._tasks: list[asyncio.Task[None]] = []
-        self._labels = (context.service, str(context.shard))
+        self._copies: set[asyncio.Task[None]] = set()
+        self._labels = (service, str(shard))
 
     async def start(self, on_lost: Callable[[int, BaseException], None]) -> None:
         """Take the shard over and begin; `on_lost` is told when writer or relay end by an error."""
@@ -79,7 +97,7 @@ class HeldShard:
                 log.warning("take_over_waits", shard=self.context.shard, error=str(error))
                 await asyncio.sleep(RETRY_S)
         log.info("shard_taken", shard=self.context.shard, epoch=self.writer.epoch, position=self.writer.position)
-        self._parts = self._make_parts(self.context)
+        self._parts = self._around.make_parts(self.context)
         for work in (self.writer.run, self.relay.run, self._look_after):
             task = asyncio.get_running_loop().create_task(work())
             task.add_done_callback(lambda done: self._report(done, on_lost))
@@ -105,11 +123,13 @@ class HeldShard:
             log.error("record_parked", topic=one.topic, source_shard=one.source_shard, position=one.position,
                       key=one.key, cause=one.cause)  # fmt: skip
             copies.append(dead_letter(self.context.service, self.context.shard, one))
-        self._tasks.append(asyncio.get_running_loop().create_task(self._copy(copies)))
+        copying = asyncio.get_running_loop().create_task(self._copy(copies))
+        self._copies.add(copying)
+        copying.add_done_callback(self._copies.discard)
 
     async def _copy(self, copies: Sequence[Outgoing]) -> None:
         try:
-            await self._publisher.publish(copies)
+            await self._around.publisher.publish(copies)
         except Exception as error:
             log.warning("dead_letter_copy_failed", shard=self.context.shard, error=repr(error))
 
@@ -122,10 +142,10 @@ class HeldShard:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                orders = await self._orders.waiting(self.context.shard)
+                orders = await self._around.orders.waiting(self.context.shard)
                 if orders:
                     await self.writer.obey(orders)
-                    await self._orders.done(self.context.shard, orders)
+                    await self._around.orders.done(self.context.shard, orders)
             except StoreDown as error:
                 log.warning("orders_wait", shard=self.context.shard, error=str(error))
             for (topic, source_shard), trouble in self.writer.book.alarms(self.context.clock.monotonic()):
@@ -148,7 +168,8 @@ class HeldShard:
         await self.writer.stop()
         await self.relay.stop()
         if self._tasks:
-            writing, relaying, *others = self._tasks
+            writing, relaying, looking_after = self._tasks
+            looking_after.cancel()
             await asyncio.wait([writing, relaying], timeout=DRAIN_S)
             for task in self._tasks:
                 task.cancel()

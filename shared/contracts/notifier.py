@@ -7,6 +7,26 @@ from shared.contracts.event import Event, Instant
 NoticeKind = Literal["payment_receipt", "payment_declined"]
 
 
+class ContactNoted(Event, frozen=True, kw_only=True):
+    """Whom a household's notices go to and in which language; version 0 of a field: there is none."""
+
+    TYPE: ClassVar[str] = "notifier.contact-noted.v1"
+    account_id: str
+    member_id: str
+    language: str
+    email_version: int
+    name_version: int
+
+
+class InvoiceNoted(Event, frozen=True, kw_only=True):
+    """The number by which notices name a bill."""
+
+    TYPE: ClassVar[str] = "notifier.invoice-noted.v1"
+    account_id: str
+    invoice_id: str
+    number: str
+
+
 class NoticePlanned(Event, frozen=True, kw_only=True):
     """A notice will be sent; its text is rendered at send time from `facts`, which hold no personal data."""
 
@@ -42,4 +62,10 @@ class NoticeEnded(Event, frozen=True, kw_only=True):
     reason: Literal["erased", "rejected", "exhausted"]
 
 
-NOTIFIER_EVENTS: tuple[type[Event], ...] = (NoticePlanned, NoticeSent, NoticeEnded)
+NOTIFIER_EVENTS: tuple[type[Event], ...] = (
+    ContactNoted,
+    InvoiceNoted,
+    NoticePlanned,
+    NoticeSent,
+    NoticeEnded,
+)

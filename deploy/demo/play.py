@@ -1,151 +1,82 @@
-"""Plays a plan against a gateway through HTTP: each household opens, is billed, pays once; one in ten posts twice."""
+"""Runs the demo: on a stack of its own and gone afterwards, kept in a folder, or on one that is up."""
 
 import asyncio
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
 
-import aiohttp
-import msgspec
+from rich.console import Console
 
-from deploy.demo.client import Client, Reply
-from deploy.demo.plan import Household
-from deploy.local.identity import token
+from deploy.demo.books import mails, parked
+from deploy.demo.checks import examine
+from deploy.demo.members import play
+from deploy.demo.plan import Household, plan
+from deploy.demo.proofs import reconciled_day, stack_today
+from deploy.demo.report import Report, print_json, print_table
+from deploy.local.files import write_atomically
+from deploy.local.stack import Stack
 
-AT_ONCE = 16
-OUTCOME_WITHIN_S = 180.0
-FINAL = frozenset({"settled", "declined", "refused", "cancelled"})
-
-
-class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """What one household came to. `latency_ms` is from the first POST of the payment to its final status."""
-
-    number: int
-    account_id: str
-    payment_id: str
-    status: str
-    amount_minor: int
-    latency_ms: float
-    retried: int
+AT_REST_WITHIN_S = 180.0
 
 
-class Unexpected(Exception):
-    """The gateway answered what a correct one would not; names request and answer."""
+def run(
+    *,
+    households: int = 50,
+    seed: int = 1,
+    as_json: bool = False,
+    keep: Path | None = None,
+    stack: Stack | None = None,
+) -> bool:
+    """Play the demo, print what came of it, and tell whether every check held.
+
+    On a `stack` that is up each further demo takes the next seed, so that it adds households of its own.
+    """
+    told = Console(stderr=True, highlight=False)
+    with ExitStack() as exits:
+        if stack is None:
+            folder = keep or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="piperoll-demo-")))
+            told.print(f"starting a stack in {folder}")
+            stack = exits.enter_context(Stack(folder))
+        else:
+            seed += _played_before(stack)
+        report = play_on(stack, households, seed, told.print)
+    if as_json:
+        print_json(report)
+    else:
+        print_table(report, Console())
+    return report.held
 
 
-async def play(
-    base: str,
-    issuer: str,
-    households: Sequence[Household],
-    seed: int,
-    done: Callable[[int], None] = lambda number: None,
-) -> list[Played]:
-    """Play all households, at most 16 at once, and return what each came to, in order."""
-    room = asyncio.Semaphore(AT_ONCE)
-    timeout = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=AT_ONCE * 2)) as session:
-        clerk = Client(session, base, await asyncio.to_thread(token, issuer, "finance"))
-
-        async def one(household: Household) -> Played:
-            async with room:
-                played = await _play_one(session, base, issuer, clerk, household, seed)
-                done(household.number)
-                return played
-
-        return list(await asyncio.gather(*(one(household) for household in households)))
+def play_on(stack: Stack, households: int, seed: int, say: Callable[[str], None]) -> Report:
+    """Play on a running stack, wait until it is at rest, let its day end, and examine everything."""
+    due = (stack_today(stack).date().replace(day=1) + timedelta(days=32)).replace(day=1)
+    planned = plan(households, seed, due.strftime("%Y-%m"), due.isoformat())
+    began = time.monotonic()
+    played = asyncio.run(play(stack.gateway_url, stack.issuer, planned, seed))
+    say(f"{households} households played in {time.monotonic() - began:.1f} s; waiting for the last mail")
+    _wait_for_mails(stack, planned)
+    say("at rest; the stack's day ends and is reconciled")
+    reconciled = reconciled_day(stack)
+    say("examining logs, books and projections")
+    return examine(stack, planned, seed, played, [reconciled])
 
 
-async def _play_one(
-    session: aiohttp.ClientSession, base: str, issuer: str, clerk: Client, household: Household, seed: int
-) -> Played:
-    key = f"demo-{seed}-{household.number}"
-    account_id = await _created(clerk, "/v1/accounts", _account(household), key, "account_id")
-    invoice_id = await _created(clerk, "/v1/invoices", _invoice(household, account_id), key, "invoice_id")
-    member = Client(session, base, await asyncio.to_thread(token, issuer, "member", [account_id]))
-    body = _payment(household, account_id, invoice_id)
-    began = time.perf_counter()
-    reply = await member.post("/v1/payments", body, key, wait_s=10)
-    payment_id = _field(reply, "/v1/payments", "payment_id")
-    status = await _final(member, reply, payment_id)
-    latency_ms = (time.perf_counter() - began) * 1000
-    retried = await _post_again(member, body, key, payment_id) if household.posts_twice else 0
-    return Played(
-        number=household.number,
-        account_id=account_id,
-        payment_id=payment_id,
-        status=status,
-        amount_minor=household.bill.member_minor,
-        latency_ms=latency_ms,
-        retried=retried,
-    )
+def _played_before(stack: Stack) -> int:
+    """Return how many demos this state folder has seen, and count this one."""
+    count = stack.state.path / "demos"
+    seen = int(count.read_text(encoding="utf-8")) if count.exists() else 0
+    write_atomically(count, f"{seen + 1}\n")
+    return seen
 
 
-async def _created(clerk: Client, path: str, body: dict[str, Any], key: str, name: str) -> str:
-    """Post until the thing stands (201) and return its id."""
-    reply = await _until(lambda: clerk.post(path, body, key, wait_s=10), lambda reply: reply.status != 202)
-    if reply.status != 201:
-        raise Unexpected(f"POST {path}: {reply.status} {reply.body}")
-    return _field(reply, path, name)
-
-
-async def _final(member: Client, reply: Reply, payment_id: str) -> str:
-    last = await _until(
-        lambda: member.get(f"/v1/payments/{payment_id}"),
-        lambda reply: reply.body.get("status") in FINAL,
-        first=reply,
-    )
-    return str(last.body["status"])
-
-
-async def _post_again(member: Client, body: dict[str, Any], key: str, payment_id: str) -> int:
-    reply = await member.post("/v1/payments", body, key)
-    if reply.body.get("payment_id") != payment_id or not reply.replayed:
-        raise Unexpected(f"a repeat of {payment_id} was answered {reply.status} {reply.body}")
-    return 1
-
-
-async def _until(
-    ask: Callable[[], Awaitable[Reply]], enough: Callable[[Reply], bool], first: Reply | None = None
-) -> Reply:
-    deadline = time.monotonic() + OUTCOME_WITHIN_S
-    reply = first or await ask()
-    wait_s = 0.05
-    while not enough(reply):
-        if time.monotonic() > deadline:
-            raise Unexpected(f"no outcome within {OUTCOME_WITHIN_S:.0f} s: {reply.status} {reply.body}")
-        await asyncio.sleep(wait_s)
-        wait_s = min(wait_s * 2, 1.0)
-        reply = await ask()
-    return reply
-
-
-def _field(reply: Reply, path: str, name: str) -> str:
-    value = reply.body.get(name)
-    if reply.status not in (200, 201, 202) or not isinstance(value, str):
-        raise Unexpected(f"POST {path}: {reply.status} {reply.body}")
-    return value
-
-
-def _account(household: Household) -> dict[str, Any]:
-    return {"name": household.name, "email": household.email, "language": household.language}
-
-
-def _invoice(household: Household, account_id: str) -> dict[str, Any]:
-    bill = household.bill
-    line = {
-        "policy_id": bill.policy_id,
-        "coverage_month": bill.coverage_month,
-        "gross_minor": bill.gross_minor,
-        "aptc_minor": bill.aptc_minor,
-        "state_subsidy_minor": bill.state_subsidy_minor,
-    }
-    return {"account_id": account_id, "due_date": bill.due_date, "currency": "USD", "lines": [line]}
-
-
-def _payment(household: Household, account_id: str, invoice_id: str) -> dict[str, Any]:
-    return {
-        "account_id": account_id,
-        "invoice_id": invoice_id,
-        "amount": {"minor": household.bill.member_minor, "currency": "USD"},
-        "method": {"type": "card", "token": household.token},
-    }
+def _wait_for_mails(stack: Stack, planned: list[Household]) -> None:
+    """Return when every payment's mail has arrived, or when nothing more can be hoped for."""
+    addresses = {household.email for household in planned}
+    deadline = time.monotonic() + AT_REST_WITHIN_S
+    while time.monotonic() < deadline and not parked(stack):
+        if sum(mail["to"] in addresses for mail in mails(stack.mail_url)) >= len(planned):
+            return
+        time.sleep(0.2)

@@ -58,9 +58,9 @@ def percentiles(latencies_ms: Sequence[float]) -> dict[str, float]:
     return {"p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)}
 
 
-def as_json(report: Report) -> str:
-    """Return the report as one line of JSON."""
-    return msgspec.json.encode(report).decode()
+def print_json(report: Report) -> None:
+    """Print the report as one line of JSON on standard output."""
+    print(msgspec.json.encode(report).decode())
 
 
 def print_table(report: Report, console: Console) -> None:

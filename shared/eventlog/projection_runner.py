@@ -159,3 +159,8 @@ class ProjectionRunner:
 
 def _keys(projections: Sequence[Projection]) -> tuple[list[str], list[int]]:
     return [one.name for one in projections], [one.version for one in projections]
+
+
+def positions_of(cursor: psycopg.Cursor[Any], name: str, version: int, source: str) -> dict[int, int]:
+    """Return how far a projection has folded each shard of a log; a shard without facts is absent."""
+    return dict(cursor.execute(_SQL["positions"], (name, version, source)).fetchall())

@@ -13,8 +13,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-clock_app = typer.Typer(help="The stack's own time, ahead of the machine's.", no_args_is_help=True)
+clock_app = typer.Typer(
+    help="The stack's own time, ahead of the machine's.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(clock_app, name="clock")
 
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
@@ -141,9 +144,9 @@ def main() -> None:
 
         if os.environ.get("PIPEROLL_TRACEBACK"):
             raise
-        from deploy.local.errors import LocalStackError
+        from shared.errors import PiperollError
 
-        known = isinstance(error, LocalStackError)
+        known = isinstance(error, PiperollError)
         hint = "" if known else " (unexpected; PIPEROLL_TRACEBACK=1 shows where)"
         print(f"piperoll: {error if known else f'{type(error).__name__}: {error}'}{hint}", file=sys.stderr)
         sys.exit(1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shared.errors import PiperollError
 
-class LocalStackError(RuntimeError):
+
+class LocalStackError(PiperollError):
     """One sentence for the person at the terminal: what was tried, why it failed, what to do."""
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.local.errors import LocalStackError
+from deploy.local.home import Say, quiet
 from deploy.local.leftovers import end_group, started_mark
 from deploy.local.program import Program
 
@@ -39,12 +40,13 @@ class Running:
 class Keeper:
     """One program and the task that keeps it; all methods are called on the supervisor's loop."""
 
-    def __init__(self, program: Program, changed: Callable[[], None]) -> None:
+    def __init__(self, program: Program, changed: Callable[[], None], tell: Say = quiet) -> None:
         self.program = program
         self.running: Running | None = None
         self.restarts = 0
         self.was_ready = False
         self._changed = changed
+        self._tell = tell
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
         self._exits_in_a_row = 0
@@ -105,6 +107,7 @@ class Keeper:
                 back_off_s = _FIRST_BACK_OFF_S
                 self._exits_in_a_row = 0
             self._exits_in_a_row += 1
+            self._tell(f"{self.program.name} ended{self._exit_code()}: starting it again in {back_off_s:.1f} s")
             await asyncio.sleep(back_off_s)
             back_off_s = min(back_off_s * 2, _LONGEST_BACK_OFF_S)
             self.restarts += 1
@@ -147,8 +150,10 @@ class Keeper:
         except OSError:
             lines = []
         last = f"; it last said: {lines[-1][:300]}" if lines else ""
-        exit_code = f" (exit code {self._last_exit})" if self._last_exit is not None else ""
-        return f"{exit_code}{last}; see {self.program.log}"
+        return f"{self._exit_code()}{last}; see {self.program.log}"
+
+    def _exit_code(self) -> str:
+        return f" (exit code {self._last_exit})" if self._last_exit is not None else ""
 
 
 def _die_with(parent: int, number: signal.Signals) -> None:

@@ -92,7 +92,7 @@ class Supervisor:
         return Endpoints(ports, sockets, dsn, bootstrap, issuer, password)
 
     def _keep(self, program: Program) -> Keeper:
-        keeper = Keeper(program, self._record)
+        keeper = Keeper(program, self._record, self._say)
         self.keepers[program.name] = keeper
         keeper.start()
         return keeper

@@ -196,7 +196,7 @@ class MemoryStore(MemoryPlaces):
             raise Fenced(f"shard {batch.shard} was taken by another worker")
         if batch.mode is not Mode.OWNED:
             return Fate.COMMITTED if batch.rows and batch.rows[0].event_id in one.by_id else Fate.REDO
-        if (one.next_position, one.head) == (batch.next_position, batch.head):
+        if batch.rows and (one.next_position, one.head) == (batch.next_position, batch.head):
             fate = Fate.COMMITTED
         elif one.next_position == batch.held_position:
             fate = Fate.REDO

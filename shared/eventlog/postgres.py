@@ -126,10 +126,10 @@ class PostgresStore(PostgresPlaces):
             position, head = read_int(results[1], 0, 0), read_bytes(results[1], 0, 1)
             if not owned:
                 fate = Fate.COMMITTED if batch.rows and results[2].ntuples else Fate.REDO
-            elif (position, head) == (batch.next_position, batch.head):
+            elif batch.rows and (position, head) == (batch.next_position, batch.head):
                 fate = Fate.COMMITTED
             elif position == batch.held_position:
-                fate = Fate.REDO
+                fate = Fate.REDO  # without rows nothing tells; cursors and parked records may be stored twice
             else:
                 raise Fenced(f"shard {batch.shard} stands at {position}, where another worker brought it")
             await self._sessions.run(session, commit(session, []), [batch.shard])

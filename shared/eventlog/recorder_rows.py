@@ -1,0 +1,53 @@
+"""How the recorders read and name the library's events."""
+
+import hashlib
+from collections.abc import Callable
+from uuid import UUID
+
+from eventsourcing.persistence import InfrastructureFactoryError, StoredEvent
+from psycopg.pq.abc import PGresult
+
+from shared.ids import ROOT_BYTES, event_id
+from shared.postgres.binary import int8, read_bytes, read_int, read_text
+
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+
+def event_id_of(event: StoredEvent) -> bytes:
+    """Return the id of an event that has no envelope: a hash of originator and version, index 0."""
+    named = f"{event.originator_id}\n{event.originator_version}".encode()
+    return event_id(hashlib.sha256(named).digest()[:ROOT_BYTES], 0)
+
+
+def originator_reader(kind: str) -> Callable[[str], UUID | str]:
+    """Return what turns a stored stream into an originator id of this kind, `uuid` or `text`."""
+    if kind == "text":
+        return str
+    if kind != "uuid":
+        raise InfrastructureFactoryError(f"POSTGRES_ORIGINATOR_ID_TYPE is {kind}, not uuid or text")
+    return UUID
+
+
+def versions_between(
+    originator_id: UUID | str, gt: int | None, lte: int | None, limit: int | None
+) -> tuple[bytes | None, ...]:
+    """Return the parameters of a query for a stream's versions."""
+    return (
+        str(originator_id).encode(),
+        int8(LOWEST if gt is None else gt),
+        int8(HIGHEST if lte is None else lte),
+        None if limit is None else int8(limit),
+    )
+
+
+def read_events(result: PGresult, originator: Callable[[str], UUID | str]) -> list[StoredEvent]:
+    """Return a result's (stream, version, type, data) as the library's events."""
+    return [
+        StoredEvent(
+            originator(read_text(result, row, 0)),
+            read_int(result, row, 1),
+            read_text(result, row, 2),
+            read_bytes(result, row, 3),
+        )
+        for row in range(result.ntuples)
+    ]

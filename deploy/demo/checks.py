@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from deploy.demo.books import Books, Charge, charges, events_by_service, mails, parked, read_books
-from deploy.demo.plan import Household
 from deploy.demo.members import Played
+from deploy.demo.plan import Household
 from deploy.demo.proofs import projections_equal, verified_shards
 from deploy.demo.report import Check, Report, percentiles
 from deploy.local.layout import SHARDS

@@ -102,15 +102,21 @@ def parked_stray(stray: Stray) -> Parked:
 
 
 class Holds:
-    """Which keys wait behind a parked record, and those records in the order in which they came."""
+    """Which keys wait behind a parked record, and those records in the order in which they came.
 
-    def __init__(self, parked: Sequence[Parked]) -> None:
+    `strays` are (topic, offset) of stray records that were ever parked: with no place in a chain, they may be read
+    again after a person let them go.
+    """
+
+    def __init__(self, parked: Sequence[Parked], strays: Sequence[tuple[str, int]]) -> None:
         self._by_key: dict[str, list[Parked]] = {}
         self._places: set[tuple[str, int, int]] = set()
+        self._strays = set(strays)
         self.add(parked)
 
     def add(self, parked: Sequence[Parked]) -> None:
         """Take note of records that were parked."""
+        self._strays.update((one.topic, one.position) for one in parked if one.source_shard == STRAY_SHARD)
         for one in parked:
             self._places.add((one.topic, one.source_shard, one.position))
             self._by_key.setdefault(one.key, []).append(one)
@@ -119,9 +125,9 @@ class Holds:
         """Tell whether records of this key wait; the empty key holds nobody."""
         return bool(key) and key in self._by_key
 
-    def knows(self, parked: Parked) -> bool:
-        """Tell whether this very record is parked already."""
-        return (parked.topic, parked.source_shard, parked.position) in self._places
+    def knows(self, stray: Parked) -> bool:
+        """Tell whether this very stray record is parked already, or was once."""
+        return (stray.topic, stray.position) in self._strays
 
     def queue_of(self, topic: str, source_shard: int, position: int) -> list[Parked]:
         """Return the records of the key that this parked record holds, in order; empty if it is not parked."""

@@ -151,6 +151,10 @@ class MemoryStore(MemoryPlaces):
         one = self.shards[shard]
         return [parked for key, parked in one.parked.items() if key not in one.ended]
 
+    async def strays(self, shard: int) -> Sequence[tuple[str, int]]:
+        self._answer()
+        return [(topic, position) for topic, source_shard, position in self.shards[shard].parked if source_shard < 0]
+
     async def load(self, shard: int, streams: Sequence[str], schema: bytes) -> dict[str, StoredState]:
         self._answer()
         one = self.shards[shard]

@@ -152,6 +152,10 @@ class Store(Protocol):
         """Return the parked records of a shard that are not released, in the order in which they came."""
         ...
 
+    async def strays(self, shard: int) -> Sequence[tuple[str, int]]:
+        """Return (topic, offset) of every stray record that was ever parked, also those that were let go."""
+        ...
+
     async def load(self, shard: int, streams: Sequence[str], schema: bytes) -> dict[str, StoredState]:
         """Return the states of streams in one query; a snapshot whose schema hash differs is ignored."""
         ...

@@ -65,6 +65,10 @@ class PostgresStore(PostgresPlaces):
         result = await self._sessions.query(call("holds", int4(shard)))
         return [_parked(result, row) for row in range(result.ntuples)]
 
+    async def strays(self, shard: int) -> Sequence[tuple[str, int]]:
+        result = await self._sessions.query(call("strays", int4(shard)))
+        return [(read_text(result, row, 0), read_int(result, row, 1)) for row in range(result.ntuples)]
+
     async def load(self, shard: int, streams: Sequence[str], schema: bytes) -> dict[str, StoredState]:
         wanted = array(TEXT, [stream.encode() for stream in streams])
         result = await self._sessions.query(call("load", wanted, schema, shard=shard))

@@ -76,7 +76,7 @@ class Writer:
         self._desk = Desk(self._registry, held, self._zone)
         self._now = AnchoredClock(self._clock, held.database_now)
         self.book = CursorBook.of(await self._store.cursors(self.shard))
-        self.holds = Holds(await self._store.holds(self.shard))
+        self.holds = Holds(await self._store.holds(self.shard), await self._store.strays(self.shard))
         self._cursors_stored_at = self._clock.monotonic()
 
     @property

@@ -81,6 +81,9 @@ SELECT topic, source_shard, position, hash FROM cursor WHERE shard = $1::integer
 SELECT topic, source_shard, position, key, cause, data, type, trace
 FROM parked WHERE shard = $1::integer AND released_at IS NULL ORDER BY arrival;
 
+-- name: strays
+SELECT topic, position FROM parked WHERE shard = $1::integer AND source_shard < 0;
+
 -- name: load
 WITH kept AS MATERIALIZED (
     SELECT DISTINCT ON (stream) stream, version, data FROM snapshot

@@ -5,7 +5,7 @@ import pytest
 
 from services.billing.domain.requests import invoice_number
 from services.billing.handlers import REGISTRY
-from shared.contracts.billing import PaymentRefused, Refusal, RequestRefused
+from shared.contracts.billing import AttemptPlanned, PaymentRefused, Refusal, RequestRefused
 from shared.contracts.event import Event, PremiumLine
 from shared.contracts.gateway import PaymentRequested, WebhookReceived
 from tests.unit.billing.story import (
@@ -67,28 +67,29 @@ def test_an_invoice_number_can_be_read_out_and_differs() -> None:
 
 def test_a_payment_that_is_due_is_planned() -> None:
     (planned,) = given(OPENED, ISSUED).when(PAY).then()
-    assert planned == msgspec.structs.replace(PLANNED, attempt_id=planned.attempt_id)  # type: ignore[attr-defined]
-    assert planned.attempt_id.startswith("att_3_")  # type: ignore[attr-defined]
+    assert isinstance(planned, AttemptPlanned)
+    assert planned == msgspec.structs.replace(PLANNED, attempt_id=planned.attempt_id)
+    assert planned.attempt_id.startswith("att_3_")
 
 
 def _paid() -> tuple[Event, ...]:
     return given(OPENED, ISSUED, PLANNED).when(REGISTER, SETTLE).facts
 
 
-@pytest.mark.parametrize(
-    ("facts", "request_", "reason"),
-    [
-        ((), changed(), Refusal.ACCOUNT_UNKNOWN),
-        ((), changed(invoice_id="inv_3_zz", currency="EUR", amount_minor=1), Refusal.ACCOUNT_UNKNOWN),
-        ((OPENED,), changed(currency="EUR", amount_minor=1), Refusal.INVOICE_UNKNOWN),
-        (_paid(), changed(currency="EUR", amount_minor=1), Refusal.CURRENCY_MISMATCH),
-        (_paid(), changed(amount_minor=1), Refusal.INVOICE_PAID),
-        ((OPENED, ISSUED, PLANNED), changed(amount_minor=1), Refusal.INVOICE_HAS_OPEN_PAYMENT),
-        ((OPENED, ISSUED, PLANNED, REGISTERED), changed(), Refusal.INVOICE_HAS_OPEN_PAYMENT),
-        ((OPENED, ISSUED), changed(amount_minor=DUE_MINOR - 1), Refusal.AMOUNT_NOT_DUE),
-        ((OPENED, ISSUED), changed(amount_minor=DUE_MINOR + 1), Refusal.AMOUNT_NOT_DUE),
-    ],
-)
+ROWS: list[tuple[tuple[Event, ...], PaymentRequested, Refusal]] = [
+    ((), changed(), Refusal.ACCOUNT_UNKNOWN),
+    ((), changed(invoice_id="inv_3_zz", currency="EUR", amount_minor=1), Refusal.ACCOUNT_UNKNOWN),
+    ((OPENED,), changed(currency="EUR", amount_minor=1), Refusal.INVOICE_UNKNOWN),
+    (_paid(), changed(currency="EUR", amount_minor=1), Refusal.CURRENCY_MISMATCH),
+    (_paid(), changed(amount_minor=1), Refusal.INVOICE_PAID),
+    ((OPENED, ISSUED, PLANNED), changed(amount_minor=1), Refusal.INVOICE_HAS_OPEN_PAYMENT),
+    ((OPENED, ISSUED, PLANNED, REGISTERED), changed(), Refusal.INVOICE_HAS_OPEN_PAYMENT),
+    ((OPENED, ISSUED), changed(amount_minor=DUE_MINOR - 1), Refusal.AMOUNT_NOT_DUE),
+    ((OPENED, ISSUED), changed(amount_minor=DUE_MINOR + 1), Refusal.AMOUNT_NOT_DUE),
+]
+
+
+@pytest.mark.parametrize(("facts", "request_", "reason"), ROWS)
 def test_the_first_reason_that_applies_is_given(
     facts: tuple[Event, ...], request_: PaymentRequested, reason: Refusal
 ) -> None:
@@ -98,7 +99,7 @@ def test_the_first_reason_that_applies_is_given(
 
 
 def test_every_reason_for_a_payment_has_a_row() -> None:
-    rows = {row[2] for row in test_the_first_reason_that_applies_is_given.pytestmark[0].args[1]}
+    rows = {row[2] for row in ROWS}
     assert rows == set(Refusal) - {Refusal.ACCOUNT_EXISTS, Refusal.INVOICE_EXISTS}
 
 

@@ -1,0 +1,1 @@
+"""Calls to the outside: from intents in the log to outcomes in the log, each safe to run twice."""

@@ -1,0 +1,19 @@
+"""Civil days in the tenant's zone, as moments and back."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+def bounds_of(day: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return when a day begins and ends, in UTC; a day of 23 or 25 hours where the zone's clock is moved."""
+    begins = date.fromisoformat(day)
+    return _midnight(begins, zone), _midnight(begins + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def day_of(moment: datetime, zone: ZoneInfo) -> date:
+    """Return the day on which a moment falls."""
+    return moment.astimezone(zone).date()

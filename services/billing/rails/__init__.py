@@ -1,0 +1,1 @@
+"""Rails: ways to move money, each behind the same small port."""

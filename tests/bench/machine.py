@@ -12,10 +12,12 @@ import psycopg
 RUNS = 3
 
 
-def record(name: str, unit: str, runs: list[float], baseline: float | None, *, inverse: bool = False) -> dict[str, object]:
+def record(
+    name: str, unit: str, runs: list[float], baseline: float | None, *, smaller_is_better: bool = False
+) -> dict[str, object]:
     """Return a line of `build/bench.json`: the median of `runs` and its ratio to a baseline of the same unit.
 
-    `inverse`: smaller is better (a latency), the ratio is still value / baseline.
+    The ratio is value / baseline also where smaller is better (a latency).
     """
     value = statistics.median(runs)
     ratio = None if not baseline else round(value / baseline, 4)
@@ -26,7 +28,7 @@ def record(name: str, unit: str, runs: list[float], baseline: float | None, *, i
         "baseline": None if baseline is None else round(baseline, 3),
         "ratio": ratio,
         "runs": [round(run, 3) for run in runs],
-        "smaller_is_better": inverse,
+        "smaller_is_better": smaller_is_better,
     }
 
 

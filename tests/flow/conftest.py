@@ -71,10 +71,10 @@ class Portal:
                     return reply.body
                 await asyncio.sleep(0.05)
 
-    def fault(self, call: str, fault: str, payment_id: str = "", times: int = 1, **match: str) -> None:
-        """Ask the simulator to misbehave; with `payment_id` only for that payment."""
-        wanted = {**match, **({"metadata.payment_id": payment_id} if payment_id else {})}
-        body = json.dumps({"call": call, "fault": fault, "times": times, **({"match": wanted} if wanted else {})})
+    def fault(self, call: str, fault: str, account_id: str = "", times: int = 1) -> None:
+        """Ask the simulator to misbehave; with `account_id` only for that household's intents."""
+        match = {"match": {"metadata.account_id": account_id}} if account_id else {}
+        body = json.dumps({"call": call, "fault": fault, "times": times, **match})
         request = urllib.request.Request(  # noqa: S310
             f"{self.stack.card_url}/_sim/faults", body.encode(), {"Content-Type": "application/json"}
         )

@@ -1,4 +1,4 @@
-"""Every process is killed in the middle of payments; nobody's hand is needed, nothing is lost, nothing happens twice."""
+"""Every process is killed in the middle of payments: nothing is lost, doubled, or left to somebody's hand."""
 
 import asyncio
 import signal

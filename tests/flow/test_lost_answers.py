@@ -1,4 +1,4 @@
-"""An error is not a no: whatever answer of the processor is lost, a payment is charged at most once and ends rightly."""
+"""An error is not a no: whatever answer is lost, a payment is charged at most once and ends rightly."""
 
 import pytest
 
@@ -20,7 +20,7 @@ async def test_a_lost_answer_charges_once_and_ends_settled(portal: Portal, call:
     account_id, _ = await portal.household()
     invoice_id, due = await portal.bill(account_id)
     member = portal.client("member", account_id)
-    portal.fault(call, fault, **{"metadata.account_id": account_id})
+    portal.fault(call, fault, account_id)
     reply = await portal.pay(member, account_id, invoice_id, due)
     paid = await portal.final(member, reply.body["payment_id"])
     assert paid["status"] == "settled"
@@ -33,7 +33,7 @@ async def test_a_decline_whose_answer_was_lost_ends_declined_with_its_intent_can
     account_id, _ = await portal.household()
     invoice_id, due = await portal.bill(account_id)
     member = portal.client("member", account_id)
-    portal.fault("confirm", "answer_lost", **{"metadata.account_id": account_id})
+    portal.fault("confirm", "answer_lost", account_id)
     body = payment(account_id, invoice_id, due, "pm_card_visa_chargeDeclinedInsufficientFunds")
     reply = await member.post("/v1/payments", body, f"lost-decline-{account_id}")
     ended = await portal.final(member, reply.body["payment_id"])

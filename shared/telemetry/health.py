@@ -54,13 +54,16 @@ class HealthServer:
                 self._answer,
                 host=host,
                 port=port,
+                interface="asgi3",
                 lifespan="off",
+                ws="none",
+                proxy_headers=False,
+                server_header=False,
                 access_log=False,
                 log_config=None,
                 timeout_keep_alive=5,
             )
         )
-        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -80,7 +83,7 @@ class HealthServer:
 
     async def _serve(self) -> None:
         try:
-            await self._server._serve(None)
+            await self._server._serve(None)  # serve() would take the process's signal handlers
         except SystemExit as error:
             raise OSError(f"port {self._server.config.port} could not be taken") from error
 

@@ -126,7 +126,12 @@ def _installer() -> None:
 def _packages() -> None:
     _say(3, "the packages, each compared with its locked hash")
     lock = REPOSITORY / "requirements" / "dev.txt"
-    _run([*_uv("sync"), "--require-hashes", lock], _NETWORK.format(tool="uv"))
+    command = [*_uv("sync"), "--require-hashes", lock]
+    try:
+        _run(command, _NETWORK.format(tool="uv"))
+    except SetupError:
+        print("      trying once more with the machine's own certificates, as a company's proxy needs", flush=True)
+        _run([*command, "--system-certs"], _NETWORK.format(tool="uv"))
 
 
 def _project() -> None:

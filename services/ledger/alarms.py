@@ -1,7 +1,11 @@
 """Alarms that the ledger's own log calls for."""
 
+import asyncio
 from collections.abc import Sequence
 
+import psycopg
+
+from services.ledger.checks import trial_balance_minor
 from shared.contracts.ledger import LimitBroken
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow
@@ -9,6 +13,9 @@ from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
+
+WATCHED_FROM_SHARD = 0
+SUM_EVERY_S = 60.0
 
 
 class LimitAlarm:
@@ -29,3 +36,41 @@ class LimitAlarm:
 
     async def stop(self) -> None:
         """Nothing to end."""
+
+
+class TrialBalanceAlarm:
+    """A part of shard 0: once a minute, all debits less all credits of all shards; anything but 0 is a fault of ours.
+
+    An entry is folded in one transaction, so the sum is 0 however far each shard's projection is.
+    """
+
+    def __init__(self, context: ShardContext, every_s: float = SUM_EVERY_S) -> None:
+        self._context = context
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin, on shard 0 only."""
+        if self._context.shard == WATCHED_FROM_SHARD:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def committed(self, rows: Sequence[EventRow]) -> None:
+        """Commits do not concern it: it looks at the projection."""
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                minor = await asyncio.to_thread(trial_balance_minor, self._context.dsn)
+            except psycopg.Error as error:
+                log.warning("trial_balance_unknown", error=repr(error))
+                continue
+            metrics.TRIAL_BALANCE_MINOR.set(minor)
+            if minor:
+                log.critical("trial_balance_is_not_zero", minor=minor)

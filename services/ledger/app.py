@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.ledger.alarms import LimitAlarm
+from services.ledger.alarms import LimitAlarm, TrialBalanceAlarm
 from services.ledger.config import LedgerSettings
 from services.ledger.handlers import REGISTRY
 from services.ledger.projections import PROJECTIONS
@@ -14,7 +14,12 @@ from shared.worker import run
 
 def parts(context: ShardContext) -> Sequence[ShardPart]:
     """Return what follows the log of a held shard."""
-    return (ProjectionRunner(context, PROJECTIONS), Reconciler(context), LimitAlarm(context))
+    return (
+        ProjectionRunner(context, PROJECTIONS),
+        Reconciler(context),
+        LimitAlarm(context),
+        TrialBalanceAlarm(context),
+    )
 
 
 if __name__ == "__main__":

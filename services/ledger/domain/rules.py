@@ -19,6 +19,7 @@ from shared.contracts.billing import (
 )
 from shared.contracts.event import Allocation, PremiumLine
 from shared.contracts.ledger import AccountCode, Posting
+from shared.money import MAX_MINOR
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -56,8 +57,11 @@ def policy_month(policy_id: str, month: str) -> str:
 def premium_billed(bill: InvoiceIssued, line: PremiumLine, on: str) -> Step | None:
     """PR-01: D 1210 member share, D 1220 APTC, D 1230 state subsidy / C 2210 gross; None for a line of nothing.
 
-    A share below zero (subsidies above the gross) is a credit of 1210.
+    A share below zero (subsidies above the gross) is a credit of 1210. An amount that no account can hold raises
+    ValueError: the fact is parked.
     """
+    if max(line.gross_minor, line.aptc_minor, line.state_subsidy_minor, abs(line.member_minor)) > MAX_MINOR:
+        raise ValueError(f"a line of invoice {bill.invoice_id} has an amount above {MAX_MINOR}")
     month = policy_month(line.policy_id, line.coverage_month)
     owed = line.member_minor
     legs = (

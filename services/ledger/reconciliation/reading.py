@@ -1,5 +1,6 @@
 """Both sides of 1125 as of one moment, over all shards, at named positions."""
 
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,16 @@ class Reading(msgspec.Struct, frozen=True):
     days: tuple[Day, ...]
 
 
-def read(connection: psycopg.Connection[Any], shard: int) -> Reading:
-    """Return the newest 35 days that `shard` has reports of, from one snapshot of the database."""
+def read(connection: psycopg.Connection[Any], shard: int, ends: Mapping[int, int]) -> Reading | None:
+    """Return the newest 35 days that `shard` has reports of, from one snapshot of the database.
+
+    None where a shard's projection has not reached its log's end in `ends`.
+    """
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         positions = positions_of(cursor, ReconciliationLines.name, ReconciliationLines.version, "ledger")
+        if any(positions.get(number, 0) < end for number, end in ends.items()):
+            return None
         reports = cursor.execute(_SQL["reports"], (shard, DAYS_LOOKED_AT, shard)).fetchall()
         days: list[Day] = []
         for (processor, currency), of_account in groupby(reports, key=lambda report: (report[0], report[2])):

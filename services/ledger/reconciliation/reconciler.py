@@ -6,7 +6,7 @@ reached the ends of their logs as it read them, so the positions that the day's 
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -83,10 +83,8 @@ class Reconciler:
         ends = await self._context.store.ends(range(self._context.shards))
         if ends == self._seen:
             return
-        reading = await asyncio.to_thread(self._read)
-        while any(reading.positions.get(shard, 0) < end for shard, end in ends.items()):
+        while (reading := await asyncio.to_thread(self._read, ends)) is None:
             await asyncio.sleep(WAIT_FOR_PROJECTIONS_S)
-            reading = await asyncio.to_thread(self._read)
         for day in reading.days:
             await self._report(day)
         self._seen = ends
@@ -114,12 +112,12 @@ class Reconciler:
             log.error("books_differ", account=BALANCE, processor=command.processor, day=command.day,
                       difference_minor=difference_minor)  # fmt: skip
 
-    def _read(self) -> Reading:
+    def _read(self, ends: Mapping[int, int]) -> Reading | None:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 conninfo(self._context.dsn, "piperoll-ledger-reconciliation"), autocommit=True
             )
-        return read(self._connection, self._context.shard)
+        return read(self._connection, self._context.shard, ends)
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

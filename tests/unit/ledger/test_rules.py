@@ -116,6 +116,13 @@ def test_an_entry_names_payment_invoice_and_the_processors_reference() -> None:
     assert (entry.payment_id, entry.invoice_id, entry.processor_ref) == ("pay_3_1", "inv_3_1", "pi_pay_3_1")
 
 
+def test_an_amount_that_no_account_can_hold_is_not_posted() -> None:
+    huge = PremiumLine(policy_id=POLICY, coverage_month=MONTH, gross_minor=2**63)
+
+    with pytest.raises(ValueError, match="inv_3_1"):
+        given().tell(bill(huge))
+
+
 def test_the_chart_describes_every_code_once() -> None:
     assert [account.code for account in ACCOUNTS] == list(CODES)
     assert set(CHART) == set(CODES)
@@ -129,3 +136,13 @@ def test_a_settled_payment_shrinks_to_a_summary() -> None:
     assert (summary.settled_minor, summary.allocated) == (18165, ((OWED, 18165),))
     assert story.state.balances == {}
     assert len(msgspec.json.encode(summary)) < 160
+
+
+def test_every_payment_is_remembered_however_many_there_are() -> None:
+    story = given()
+    for number in range(100):
+        story.tell(registered(payment_id=f"pay_3_{number}"), settled(payment_id=f"pay_3_{number}"))
+
+    summaries = [story.state.payments.get(f"pay_3_{number}") for number in range(100)]
+    assert all(one is not None and one.settled_minor == 18165 for one in summaries)
+    assert story.state.payments.get("pay_3_100") is None

@@ -126,12 +126,19 @@ def _installer() -> None:
 def _packages() -> None:
     _say(3, "the packages, each compared with its locked hash")
     lock = REPOSITORY / "requirements" / "dev.txt"
+    marker = HOME / f"{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}.synced"
+    if marker.exists():
+        return
+    for old in HOME.glob("*.synced"):
+        old.unlink()
     command = [*_uv("sync"), "--require-hashes", lock]
     try:
         _run(command, _NETWORK.format(tool="uv"))
-    except SetupError:
-        print("      trying once more with the machine's own certificates, as a company's proxy needs", flush=True)
-        _run([*command, "--system-certs"], _NETWORK.format(tool="uv"))
+    except SetupError as failure:
+        print("      that failed; trying uv's own cache, then the machine's own certificates", flush=True)
+        if not _succeeds([*command, "--offline"]) and not _succeeds([*command, "--system-certs"]):
+            raise failure from None
+    marker.touch()
 
 
 def _project() -> None:
@@ -148,8 +155,8 @@ def _local_stack() -> None:
 
 
 _NETWORK = (
-    "this step downloads: check the network, or the index and proxy {tool} is set up for; offline it needs a warm "
-    "cache of {tool}. Then run `make setup` again: it goes on where it stopped"
+    "this step downloads: check the network, or the index and proxy that {tool} is set up for (offline: its cache, or "
+    "a folder of wheels it is told of). Then run `make setup` again: it goes on where it stopped"
 )
 
 

@@ -71,6 +71,8 @@ def service_database(postgres_admin_dsn: str) -> Iterator[ServiceDatabase]:
         return Database(name, admin_dsn, make_conninfo(admin_dsn, user=f"piperoll_{service}"))
 
     yield make
+    if "PIPEROLL_POSTGRES_DSN" not in os.environ:
+        return  # the server goes away with its databases
     with psycopg.connect(postgres_admin_dsn, autocommit=True) as admin:
         for name in made:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

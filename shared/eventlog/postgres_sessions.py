@@ -18,6 +18,7 @@ from shared.postgres.wire import Backend, Call, Session, pipeline, rollback
 
 T = TypeVar("T")
 LOCK_TRIES = 3
+LOOK_UP_S = 1.0  # 0 would spin: psycopg wakes a waiting generator at least this often
 # Every query of the log goes by an index; a plan made while a table was small must not stay when it is large.
 PLANNING = {
     "enable_seqscan": "off",
@@ -50,7 +51,7 @@ class Sessions:
     async def run(self, session: Session, work: PQGen[T], shards: Sequence[int] = ()) -> T:
         """Run a generator; after an unanswered COMMIT the backend is remembered for `shards`."""
         try:
-            return await wait_async(work, session.pgconn.socket)
+            return await wait_async(work, session.pgconn.socket, interval=LOOK_UP_S)
         except (Error, PiperollError) as error:
             raise fault_of(error, session.committing) from error
         finally:
@@ -108,7 +109,7 @@ class Sessions:
     async def _put_back(self, session: Session) -> None:
         if not session.usable and not session.committing:
             try:
-                await wait_async(rollback(session), session.pgconn.socket)
+                await wait_async(rollback(session), session.pgconn.socket, interval=LOOK_UP_S)
             except Error:
                 pass
         if session.usable and not session.committing and not self._closed:

@@ -1,0 +1,1 @@
+"""The notifier: which notice a fact causes, and its one delivery."""

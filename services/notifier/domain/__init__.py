@@ -1,0 +1,1 @@
+"""Which notices are planned and how they end: values and functions only."""

@@ -1,0 +1,1 @@
+"""Deliveries: open notices of a held shard, sent and marked."""

@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ app.add_typer(clock_app, name="clock")
 
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
 DEFAULT_STATE = Path(".piperoll")
+_ADMIN_PARKED = "deploy.local.admin_parked"
 
 
 @app.command()
@@ -130,9 +132,20 @@ def show(state: State = DEFAULT_STATE) -> None:
     typer.echo(f"{stack_clock.stack_time(ahead_s):%Y-%m-%d %H:%M:%S} UTC, {ahead_s} s ahead of the machine")
 
 
+def _mount_admin(arguments: list[str]) -> None:
+    """Add the operator's commands; their module, with a Typer `app` of its own, is imported when they are called."""
+    if find_spec(_ADMIN_PARKED) is None:
+        return
+    admin_app = typer.Typer(help="An operator's commands: parked records.", no_args_is_help=True, rich_markup_mode=None)
+    if "admin" in arguments:
+        admin_app.add_typer(import_module(_ADMIN_PARKED).app, name="parked", help="Records that wait for a person.")
+    app.add_typer(admin_app, name="admin")
+
+
 def main() -> None:
     """Run the command; what goes wrong is one sentence on standard error and exit code 1."""
     try:
+        _mount_admin(sys.argv[1:])
         app()
     except KeyboardInterrupt:
         sys.exit(130)

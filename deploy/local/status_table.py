@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -18,9 +21,11 @@ def show(stack: StackStatus) -> None:
             f"no stack runs in {stack.state}: start one with `piperoll up --state {stack.state}`", markup=False
         )
         return
-    table = Table(title=f"{stack.state}: {'all well' if stack.is_well else 'NOT WELL'}", title_justify="left")
+    console.print(f"{stack.state}: {'all well' if stack.is_well else 'NOT WELL'}", markup=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for heading in ("process", "state", "pid", "port", "up since", "restarts", "position", "lag"):
-        table.add_column(heading, justify="left" if heading in ("process", "state", "up since") else "right")
+        words = heading in ("process", "state", "up since")
+        table.add_column(heading, no_wrap=True, justify="left" if words else "right")
     for process in stack.processes:
         table.add_row(*_cells(process))
     console.print(table)
@@ -34,5 +39,5 @@ def _cells(process: ProcessStatus) -> list[str]:
     colour = _COLOURS.get(process.state, "white")
     numbers = (process.pid, process.port, process.restarts, process.position, process.lag)
     pid, port, restarts, position, lag = ("" if number is None else str(number) for number in numbers)
-    since = process.up_since or ""
+    since = datetime.fromisoformat(process.up_since).astimezone().strftime("%d %b %H:%M:%S") if process.up_since else ""
     return [process.name, f"[{colour}]{process.state}[/]", pid, port, since, restarts, position, lag]

@@ -132,6 +132,11 @@ class Supervisor:
         if "card" in self._names:
             self._keep(card_program(self.state, endpoints.ports, self._environment))
 
+    def _place_of(self, name: str) -> tuple[int, str]:
+        """Return where a process stands in lists: infrastructure first, `gateway-http-2` after `gateway-http`."""
+        places = [place for place, known in enumerate(self._names) if name.startswith(known)]
+        return max(places, default=len(self._names)), name
+
     def _record(self) -> None:
         """Write down what runs, for `status`, `down` and the next start's sweep."""
         processes = {
@@ -145,7 +150,7 @@ class Supervisor:
                 "is_service": keeper.program.is_service,
                 "death_signal": int(keeper.program.death_signal),
             }
-            for name, keeper in self.keepers.items()
+            for name, keeper in sorted(self.keepers.items(), key=lambda item: self._place_of(item[0]))
         }
         endpoints = self.endpoints
         record = {

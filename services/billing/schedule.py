@@ -72,7 +72,7 @@ class Schedule:
 
 
 class ReportCalendar:
-    """Calls a processor's days due, each once its end in the tenant's zone is ten minutes past, missed ones in order."""
+    """Calls a processor's days due, each ten minutes after its end in the tenant's zone, missed ones in order."""
 
     def __init__(
         self, outbox: Outbox, log_reader: LogReader, tenant: str, processor: str, shard: int, zone: ZoneInfo

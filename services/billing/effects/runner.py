@@ -56,6 +56,7 @@ class EffectRunner:
         self._strange: dict[str, StrangeIntent] = {}
         self._tries: dict[str, int] = {}
         self._position = 0
+        self._has_begun = False
         self._ended: OrderedDict[str, str | None] = OrderedDict()
         self._rows: list[EventRow] = []
         self._wake = asyncio.Event()
@@ -71,6 +72,8 @@ class EffectRunner:
 
     def is_idle(self) -> bool:
         """Tell whether all committed rows are seen, nothing is open and nothing is called."""
+        if not self._has_begun:
+            return False
         return not self._rows and not self._open.by_id and not self._strange and self._lanes.running == 0
 
     async def start(self) -> None:
@@ -121,6 +124,7 @@ class EffectRunner:
             for work in works:
                 self._lanes.now(work.work_id)
         await self._catch_up(None)
+        self._has_begun = True
 
     async def _fold(self) -> None:
         rows, self._rows = self._rows, []

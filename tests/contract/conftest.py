@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
 
 from shared import faults
 from shared.eventlog.ports import Mode
-from tests.conftest import ServiceDatabase
+from tests.conftest import Database, ServiceDatabase
 from tests.contract.store_adapters import SHARDS, Adapter, MemoryAdapter, PostgresAdapter
 
 
@@ -20,30 +20,55 @@ def kind(request: pytest.FixtureRequest) -> str:
     return kind
 
 
+@pytest.fixture(scope="session")
+def log_databases(service_database: ServiceDatabase) -> Callable[[Mode], Database]:
+    """One database per mode, wiped for each test as only a superuser can."""
+    made: dict[Mode, Database] = {}
+
+    def give(mode: Mode) -> Database:
+        if mode not in made:
+            made[mode] = service_database("gateway", shards=SHARDS, mode=mode.value)
+            with psycopg.connect(made[mode].admin_dsn) as admin:
+                admin.execute("CREATE TABLE test_side (id text, position bigint, body bytea)")
+                admin.execute("GRANT INSERT ON test_side TO piperoll_gateway")
+        wipe(made[mode])
+        return made[mode]
+
+    return give
+
+
+def wipe(database: Database) -> None:
+    tables = ["event", *(f"event_{shard}" for shard in range(SHARDS))]
+    with psycopg.connect(database.admin_dsn) as admin:
+        for table in tables:
+            admin.execute(f"ALTER TABLE {table} DISABLE TRIGGER refuse_change".encode())
+        admin.execute("TRUNCATE event, cursor, seek, relay, relay_chain, parked, snapshot, test_side CASCADE")
+        for table in tables:
+            admin.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER refuse_change".encode())
+        admin.execute("UPDATE shard SET epoch = 0, next_position = 1, head = '', recorded_at = 'epoch'")
+
+
 @contextlib.asynccontextmanager
-async def adapter(kind: str, mode: Mode, make: ServiceDatabase) -> AsyncIterator[Adapter]:
+async def adapter(kind: str, mode: Mode, request: pytest.FixtureRequest) -> AsyncIterator[Adapter]:
     if kind == "memory":
         yield MemoryAdapter(mode)
         return
-    database = make("gateway", shards=SHARDS, mode=mode.value)
-    with psycopg.connect(database.admin_dsn) as admin:
-        admin.execute("CREATE TABLE test_side (id text, position bigint, body bytea)")
-        admin.execute("GRANT INSERT ON test_side TO piperoll_gateway")
-    postgres = PostgresAdapter(database)
+    databases: Callable[[Mode], Database] = request.getfixturevalue("log_databases")
+    postgres = PostgresAdapter(databases(mode))
     yield postgres
     for store in postgres.opened:
         await store.close()
 
 
 @pytest.fixture
-async def owned(kind: str, service_database: ServiceDatabase) -> AsyncIterator[Adapter]:
-    async with adapter(kind, Mode.OWNED, service_database) as one:
+async def owned(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Adapter]:
+    async with adapter(kind, Mode.OWNED, request) as one:
         yield one
 
 
 @pytest.fixture
-async def shared(kind: str, service_database: ServiceDatabase) -> AsyncIterator[Adapter]:
-    async with adapter(kind, Mode.SHARED, service_database) as one:
+async def shared(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Adapter]:
+    async with adapter(kind, Mode.SHARED, request) as one:
         yield one
 
 

@@ -1,5 +1,6 @@
 """The `piperoll` command. Every command imports what it needs when it runs, so that `--help` is quick."""
 
+import signal
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -144,6 +145,7 @@ def _mount_admin(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run the command; what goes wrong is one sentence on standard error and exit code 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         _mount_admin(sys.argv[1:])
         app()

@@ -50,9 +50,9 @@ class StateFolder:
         self._take_lock()
         try:
             self._check_version()
-            for folder in (self.logs, self.mail, self.card, self.kafka, self.identity):
-                folder.mkdir(exist_ok=True)
-            self.secrets.mkdir(mode=0o700, exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
+            for private in (self.secrets, self.mail, self.card, self.kafka, self.identity):
+                private.mkdir(mode=0o700, exist_ok=True)
             if not self.clock.exists():
                 write_atomically(self.clock, "0\n")
             if not self.master_key.exists():

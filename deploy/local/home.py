@@ -21,9 +21,15 @@ def quiet(_: str) -> None:
 
 
 def home() -> Path:
-    """Return the folder, made if need be: `piperoll/` inside the virtual environment."""
-    folder = Path(sys.prefix) / "piperoll"
-    folder.mkdir(exist_ok=True)
+    """Return the folder, made if need be: `piperoll/` in the virtual environment, or the user's own where that is not
+    the user's to write.
+    """
+    shared = Path(sys.prefix) / "piperoll"
+    if os.access(shared if shared.exists() else sys.prefix, os.W_OK):
+        folder = shared
+    else:
+        folder = Path.home() / ".cache" / "piperoll" / digest(sys.prefix)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -41,8 +47,10 @@ def made_once(name: str, key: str, make: Callable[[Path], None]) -> Path:
     `make` fills a private folder that is renamed when whole, so that a killed attempt leaves nothing half-made.
     """
     target = home() / f"{name}-{key}"
-    if target.is_dir():
-        return target
+    shared = Path(sys.prefix) / "piperoll" / target.name
+    for there in (target, shared):
+        if there.is_dir():
+            return there
     with held(name):
         if target.is_dir():
             return target

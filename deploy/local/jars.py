@@ -9,6 +9,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ class JarSet:
 
     @property
     def folder(self) -> Path:
-        return home() / "jars" / self.name
+        shared = Path(sys.prefix) / "piperoll" / "jars" / self.name
+        return shared if shared.is_dir() else home() / "jars" / self.name
 
 
 KAFKA = JarSet(
@@ -90,7 +92,7 @@ def _seal_of(jars: JarSet) -> str:
 
 
 def _seal_file(jars: JarSet) -> Path:
-    return home() / "jars" / f"{jars.name}.seal"
+    return jars.folder.parent / f"{jars.name}.seal"
 
 
 def _is_sealed(jars: JarSet) -> bool:
@@ -102,7 +104,7 @@ def _is_sealed(jars: JarSet) -> bool:
 
 def _fetch(jars: JarSet, say: Say) -> None:
     parent = jars.folder.parent
-    parent.mkdir(exist_ok=True)
+    parent.mkdir(parents=True, exist_ok=True)
     if jars.folder.is_dir() and not differences(jars.folder, jars.listing):
         _seal_file(jars).write_text(_seal_of(jars), encoding="utf-8")
         return

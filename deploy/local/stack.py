@@ -182,6 +182,6 @@ class Stack:
             while isinstance(first, BaseExceptionGroup):
                 first = first.exceptions[0]
             raise first from None
-        except KeyboardInterrupt:
+        except BaseException:
             future.cancel()
             raise

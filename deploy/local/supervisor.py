@@ -46,13 +46,15 @@ class Supervisor:
         self.state.running.unlink(missing_ok=True)
 
     async def start(self, limit_s: float) -> None:
-        """Start everything; return when the infrastructure is ready and the services are started."""
-        deadline = asyncio.get_running_loop().time() + limit_s
+        """Start everything; return when the infrastructure is ready and the services are started.
+
+        `limit_s` is for each program's start; what is fetched or made at the very first start takes its own time.
+        """
         self.endpoints = self._settle(settle_ports(self.state.ports, port_names(self._names)))
         self._record()
         async with asyncio.TaskGroup() as group:
             for step in (self._postgres, self._kafka, self._identity, self._mail, self._card):
-                group.create_task(step(self.endpoints, deadline))
+                group.create_task(step(self.endpoints, limit_s))
         for service in SERVICES:
             if service.name in self._names:
                 for program in service_programs(service, self.state, self.endpoints, self._environment):
@@ -97,38 +99,38 @@ class Supervisor:
         keeper.start()
         return keeper
 
-    async def _postgres(self, endpoints: Endpoints, deadline: float) -> None:
+    async def _postgres(self, endpoints: Endpoints, limit_s: float) -> None:
         if endpoints.sockets is not None:
             data = await asyncio.to_thread(postgres.lay_out, self.state.postgres, self._say)
             keeper = self._keep(postgres.program(data, endpoints.sockets, self.state.logs / "postgres.log"))
-            await keeper.wait_ready(deadline)
+            await keeper.wait_ready(asyncio.get_running_loop().time() + limit_s)
         if self._provision:
             await asyncio.to_thread(databases.prepare, endpoints.admin_dsn, SHARDS, endpoints.service_password)
 
-    async def _kafka(self, endpoints: Endpoints, deadline: float) -> None:
+    async def _kafka(self, endpoints: Endpoints, limit_s: float) -> None:
         if "kafka" in self._names:
             broker, controller = endpoints.ports["kafka"], endpoints.ports["kafka-controller"]
             await asyncio.to_thread(kafka.lay_out, self.state.kafka, broker, controller, self._say)
             keeper = self._keep(kafka.program(self.state.kafka, broker, self.state.logs / "kafka.log"))
             if self._provision:
                 await asyncio.to_thread(importlib.import_module, "shared.kafka.topics")
-            await keeper.wait_ready(deadline)
+            await keeper.wait_ready(asyncio.get_running_loop().time() + limit_s)
         if self._provision:
             from shared.kafka.topics import ensure_topics
 
             await ensure_topics(endpoints.bootstrap, SHARDS)
 
-    async def _identity(self, endpoints: Endpoints, deadline: float) -> None:
+    async def _identity(self, endpoints: Endpoints, limit_s: float) -> None:
         if "identity" in self._names:
             await asyncio.to_thread(identity.lay_out, self.state.identity, self.state.secrets, self._say)
             port = endpoints.ports["identity"]
             self._keep(identity.program(self.state.identity, port, self.state.logs / "identity.log"))
 
-    async def _mail(self, endpoints: Endpoints, deadline: float) -> None:
+    async def _mail(self, endpoints: Endpoints, limit_s: float) -> None:
         if "mail" in self._names:
             self._keep(mail_program(self.state, endpoints.ports, self._environment))
 
-    async def _card(self, endpoints: Endpoints, deadline: float) -> None:
+    async def _card(self, endpoints: Endpoints, limit_s: float) -> None:
         if "card" in self._names:
             self._keep(card_program(self.state, endpoints.ports, self._environment))
 

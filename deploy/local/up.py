@@ -16,6 +16,7 @@ from rich.table import Table
 from deploy.local.stack import Stack
 
 DEMO_HOUSEHOLDS, DEMO_SEED = 50, 1
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(state: Path, *, demo: bool, services: bool) -> None:
@@ -25,7 +26,7 @@ def run(state: Path, *, demo: bool, services: bool) -> None:
     def say(line: str) -> None:
         console.print(f"  {line}", markup=False)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         signal.signal(number, _interrupt)
     stack = Stack(state, services=services, say=say)
     began = time.monotonic()
@@ -44,7 +45,7 @@ def run(state: Path, *, demo: bool, services: bool) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """Stop once: what is asked for while it is stopping already is not heard."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _STOPPING:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 

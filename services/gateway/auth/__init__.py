@@ -1,0 +1,1 @@
+"""Who calls: bearer tokens of the identity provider, verified here and nowhere trusted by themselves."""

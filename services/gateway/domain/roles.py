@@ -1,0 +1,71 @@
+"""Which role may call which operation, and on which accounts."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+class Role(StrEnum):
+    """Who a token speaks for; every token carries exactly one."""
+
+    MEMBER = "member"
+    ASSISTER = "assister"
+    SUPPORT = "support"
+    FINANCE = "finance"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class Permission(StrEnum):
+    """What an operation needs; the gateway's operations each name one."""
+
+    READ = "read"
+    PAY = "pay"
+    OPEN_ACCOUNT = "open_account"
+    BILL = "bill"
+
+
+_STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.OPERATOR})
+_ALLOWED: dict[Permission, frozenset[Role]] = {
+    Permission.READ: frozenset(Role),
+    Permission.PAY: _STAFF | {Role.MEMBER, Role.ASSISTER},
+    Permission.OPEN_ACCOUNT: _STAFF,
+    Permission.BILL: _STAFF,
+}
+_ONLY_NAMED_ACCOUNTS = frozenset({Role.MEMBER, Role.ASSISTER})
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who calls. `id` is our own, made from issuer and subject; `accounts` are those that the token names."""
+
+    id: str
+    tenant: str
+    role: Role
+    accounts: frozenset[str]
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the caller works here (auditors too) and is not tied to the accounts of its token."""
+        return self.role not in _ONLY_NAMED_ACCOUNTS
+
+    @property
+    def actor_kind(self) -> Literal["member", "staff", "assister"]:
+        """How events name this kind of caller."""
+        match self.role:
+            case Role.MEMBER:
+                return "member"
+            case Role.ASSISTER:
+                return "assister"
+            case Role.SUPPORT | Role.FINANCE | Role.AUDITOR | Role.OPERATOR:
+                return "staff"
+
+
+def allows(role: Role, permission: Permission) -> bool:
+    """Tell whether the role has the permission on any account at all."""
+    return role in _ALLOWED[permission]
+
+
+def reaches(principal: Principal, account_id: str) -> bool:
+    """Tell whether the caller may know of this account of its own tenant."""
+    return principal.is_staff or account_id in principal.accounts

@@ -1,0 +1,205 @@
+"""The ASGI application: routes, authenticates, limits, reads, hands on, and turns every failure into a problem."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+
+from services.gateway.auth.tokens import Tokens
+from services.gateway.config import GatewaySettings
+from services.gateway.domain.positions import parse_places
+from services.gateway.domain.roles import allows
+from services.gateway.errors import Problem, language_of, problem_body
+from services.gateway.http.call import NOBODY, Answer, Call, Handler, query_of
+from services.gateway.http.cors import Cors
+from services.gateway.http.limits import Buckets
+from services.gateway.http.operations import OPERATIONS, Operation
+from services.gateway.http.resources import encode
+from services.gateway.http.routes import Routes
+from services.gateway.http.waiting import Places
+from shared.clock import Clock
+from shared.errors import Conflict, Overloaded, StoreDown, UnknownCommit
+from shared.telemetry import metrics
+from shared.telemetry.logs import logger
+from shared.telemetry.tracing import continued
+
+log = logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PROBLEM_JSON = b"application/problem+json"
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000"),
+)
+RETRY = ((b"retry-after", b"1"),)
+
+
+class Disconnected(Exception):
+    """The caller went away before its body was read."""
+
+
+class Api:
+    """One per process. Handlers are found by their operation's id."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        tokens: Tokens,
+        places: Places,
+        settings: GatewaySettings,
+        clock: Clock,
+    ) -> None:
+        self._handlers = handlers
+        self._routes = Routes(OPERATIONS)
+        self._tokens = tokens
+        self._places = places
+        self._clock = clock
+        self._cors = Cors(settings.cors_origins)
+        self._buckets = Buckets(clock.monotonic)
+        self._staff_rate, self._member_rate = settings.staff_rate_per_min, settings.member_rate_per_min
+        self._position_wait_s = settings.min_position_wait_s
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; websockets and lifespans are none of ours."""
+        if scope["type"] != "http":
+            return
+        started = self._clock.monotonic()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        trace = continued(_text(headers.get(b"traceparent"))).header()
+        method, path = scope["method"], scope["path"]
+        operation: Operation | None = None
+        try:
+            if method == "OPTIONS":
+                answer = self._cors.preflight(self._routes.methods(path)[0], headers)
+            else:
+                operation, params = self._routes.find(method, path)
+                answer = await self._answer(operation, params, scope["query_string"], headers, receive, trace)
+        except Disconnected:
+            return
+        except Problem as problem:
+            answer = _refused(problem, headers, trace)
+        except Exception as error:
+            answer = _refused(_problem_of(error, path, trace), headers, trace)
+        await self._send(send, answer, headers.get(b"origin"), with_body=method != "HEAD")
+        route = operation.path if operation is not None else "none"
+        self._measure(method if operation else "other", route, answer.status, self._clock.monotonic() - started)
+
+    async def _answer(
+        self,
+        operation: Operation,
+        params: Any,
+        raw_query: bytes,
+        headers: Mapping[bytes, bytes],
+        receive: Receive,
+        trace: str,
+    ) -> Answer:
+        received_at = self._clock.now()
+        principal = NOBODY
+        if operation.permission is not None:
+            authorization = headers.get(b"authorization")
+            known = self._tokens.known(authorization) if authorization else None
+            principal = known or await self._tokens.verify(authorization)
+            rate = self._staff_rate if principal.is_staff else self._member_rate
+            due_s = self._buckets.take(principal.id, rate)
+            if due_s:
+                raise Problem("rate_limited", headers=((b"retry-after", b"%d" % due_s),))
+            if not allows(principal.role, operation.permission):
+                raise Problem("role_not_allowed")
+        query = query_of(raw_query, [one.name for one in operation.parameters]) if raw_query else {}
+        body = b""
+        if operation.method == "POST":
+            if not _is_json(headers.get(b"content-type")):
+                raise Problem("content_type_unsupported", "Content-Type")
+            body = await _read_body(receive, headers, operation.most_bytes)
+        call = Call(headers, params, query, body, principal, received_at, trace)
+        if "min_position" in query:
+            wanted = parse_places(query["min_position"])
+            if wanted is None:
+                raise Problem("position_invalid", "min_position")
+            await self._places.reach(wanted, self._position_wait_s)
+        return await self._handlers[operation.id](call)
+
+    async def _send(self, send: Send, answer: Answer, origin: bytes | None, *, with_body: bool) -> None:
+        headers = [
+            (b"content-type", answer.content_type),
+            (b"content-length", b"%d" % len(answer.body)),
+            *SECURITY,
+            *answer.headers,
+        ]
+        if self._cors.active:
+            headers.extend(self._cors.of_answer(origin))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body if with_body else b""})
+
+    def _measure(self, method: str, route: str, status: int, seconds: float) -> None:
+        key = (method, route, status)
+        found = self._counters.get(key)
+        if found is None:
+            found = (
+                metrics.HTTP_REQUESTS.labels(method, route, str(status)),
+                metrics.HTTP_SECONDS.labels(method, route),
+            )
+            self._counters[key] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+
+async def _read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes:
+    declared = headers.get(b"content-length", b"0")
+    if not declared.isdigit() or len(declared) > 12 or int(declared) > most:
+        raise Problem("body_too_large")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        if len(body) > most:
+            raise Problem("body_too_large")
+        if not message.get("more_body", False):
+            return body
+        message = await receive()
+        body += message.get("body", b"")
+
+
+def _is_json(content_type: bytes | None) -> bool:
+    if content_type == b"application/json":
+        return True
+    kind, _, parameters = (content_type or b"").partition(b";")
+    charset = parameters.strip().lower().replace(b'"', b"")
+    return kind.strip().lower() == b"application/json" and charset in (b"", b"charset=utf-8")
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode("latin-1")
+
+
+def _refused(problem: Problem, headers: Mapping[bytes, bytes], trace: str) -> Answer:
+    metrics.HTTP_PROBLEMS.labels(problem.code).inc()
+    language = language_of(headers.get(b"accept-language"))
+    body = problem_body(problem, language, trace.split("-")[1])
+    more = ((b"content-language", language.encode()), (b"vary", b"Accept-Language"))
+    return Answer(body.status, encode(body), (*problem.headers, *more), PROBLEM_JSON)
+
+
+def _problem_of(error: Exception, path: str, trace: str) -> Problem:
+    """Return what is said of an error that is no Problem; a fault of ours is logged and not explained."""
+    match error:
+        case Conflict():
+            return Problem("idempotency_key_reused", "Idempotency-Key")
+        case Overloaded():
+            return Problem("overloaded", headers=((b"retry-after", b"%d" % error.retry_after_s),))
+        case UnknownCommit():
+            return Problem("commit_unknown", headers=RETRY)
+        case StoreDown():
+            log.warning("store_down", error=str(error))
+            return Problem("store_unavailable", headers=RETRY)
+        case _:
+            log.error("request_failed", path=path, trace=trace, error=repr(error), exc_info=error)
+            return Problem("fault")

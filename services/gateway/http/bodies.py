@@ -1,0 +1,170 @@
+"""What a body must look like: strict, nothing unknown, nothing converted; each failure has its code and its field."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.gateway.domain.fields import EMAIL, is_day, wrong_line
+from services.gateway.errors import Detail, Problem
+from shared.contracts.event import PremiumLine
+from shared.ids import canonical_json
+from shared.money import MAX_MINOR
+
+MOST_LINES = 200
+MOST_DETAILS = 20
+
+Text = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+AccountIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["acc_01h8xw3z0000000000000000"])]
+InvoiceIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["inv_3_01h8xw3z0000000000000000"])]
+PaidMinor = Annotated[
+    int, Field(gt=0, le=MAX_MINOR, description="Whole cents, above 0; `100.0` and `1e2` are refused", examples=[18165])
+]
+PremiumMinor = Annotated[int, Field(ge=0, le=MAX_MINOR, description="Whole cents; `100.0` and `1e2` are refused")]
+
+
+class Body(BaseModel):
+    """Strict: no field is converted, none may be unknown."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class AmountBody(Body):
+    minor: PaidMinor
+    currency: Literal["USD"]
+
+
+class MethodBody(Body):
+    """A card, by the processor's name of it; the number never comes here."""
+
+    type: Literal["card"]
+    token: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_]+$", examples=["pm_card_visa"])]
+
+
+class PaymentBody(Body):
+    account_id: AccountIdText
+    invoice_id: InvoiceIdText
+    amount: AmountBody
+    method: MethodBody
+
+
+class LineBody(Body):
+    """One policy and month; the member owes gross less both subsidies, which must not be below zero."""
+
+    policy_id: Text
+    coverage_month: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-03"])]
+    gross_minor: PremiumMinor
+    aptc_minor: PremiumMinor = 0
+    state_subsidy_minor: PremiumMinor = 0
+
+
+class InvoiceBody(Body):
+    account_id: AccountIdText
+    due_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-03-31"])]
+    currency: Literal["USD"]
+    lines: Annotated[list[LineBody], Field(min_length=1, max_length=MOST_LINES)]
+
+    def premium_lines(self) -> tuple[PremiumLine, ...]:
+        """Return the lines as the event carries them."""
+        return tuple(
+            PremiumLine(
+                policy_id=line.policy_id,
+                coverage_month=line.coverage_month,
+                gross_minor=line.gross_minor,
+                aptc_minor=line.aptc_minor,
+                state_subsidy_minor=line.state_subsidy_minor,
+            )
+            for line in self.lines
+        )
+
+
+class AccountBody(Body):
+    """Name and address are kept sealed, apart from every event."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Ana Ruiz"])]
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=EMAIL.pattern, examples=["ana@example.org"])]
+    language: Literal["en", "es"]
+
+
+B = TypeVar("B", bound=Body)
+
+_INTEGER = {"int_type", "int_from_float", "int_parsing", "int_parsing_size"}
+_TYPE = {"string_type", "model_type", "model_attributes_type", "dict_type", "list_type", "tuple_type"}
+_LENGTH = {"string_too_short", "string_too_long", "string_pattern_mismatch", "string_unicode"}
+_BY_NAME: Mapping[str, str] = {
+    "currency": "currency_unsupported",
+    "language": "language_unsupported",
+    "due_date": "date_invalid",
+    "coverage_month": "month_invalid",
+    "email": "email_invalid",
+}
+
+
+def parse(model: type[B], raw: bytes) -> B:
+    """Return the body, or raise the Problem with the code and JSON pointer of the first thing that is wrong."""
+    try:
+        body = model.__pydantic_validator__.validate_json(raw)
+    except ValidationError as error:
+        raise _problem(error) from None
+    parsed: B = body
+    return parsed
+
+
+def check_invoice(body: InvoiceBody) -> tuple[PremiumLine, ...]:
+    """Return the lines of an invoice that obeys the rules its types cannot say, else raise the Problem."""
+    if not is_day(body.due_date):
+        raise Problem("date_invalid", "/due_date")
+    lines = body.premium_lines()
+    wrong = wrong_line(lines)
+    if wrong is not None:
+        number, field, code = wrong
+        raise Problem(code, f"/lines/{number}/{field}")
+    return lines
+
+
+def canonical(raw: bytes) -> bytes:
+    """Return the canonical JSON (RFC 8785) of a body that was parsed before, nothing filled in."""
+    try:
+        return canonical_json(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeError, RecursionError, TypeError) as error:
+        raise Problem("body_not_json") from error
+
+
+def _problem(error: ValidationError) -> Problem:
+    found = error.errors(include_url=False, include_context=True, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return Problem("body_not_json")
+    details = [Detail(_code(one["type"], one["loc"], one.get("ctx", {})), _pointer(one["loc"])) for one in found]
+    first = details[0]
+    return Problem(first.code, first.field, also=details[:MOST_DETAILS] if len(details) > 1 else ())
+
+
+def _code(kind: str, place: tuple[int | str, ...], context: Mapping[str, Any]) -> str:
+    name = str(place[-1]) if place else ""
+    if kind == "missing":
+        return "field_missing"
+    if kind == "extra_forbidden":
+        return "field_unknown"
+    if kind in _INTEGER:
+        return "amount_not_integer"
+    if kind == "greater_than":
+        return "amount_not_positive"
+    if kind == "greater_than_equal":
+        return "amount_negative"
+    if kind == "less_than_equal":
+        return "amount_too_large"
+    if kind == "too_short":
+        return "lines_empty"
+    if kind == "too_long":
+        return "lines_too_many"
+    if kind in _TYPE:
+        return "field_type_invalid"
+    if kind == "literal_error":
+        return _BY_NAME.get(name, "value_unsupported")
+    return _BY_NAME.get(name, "text_invalid") if kind in _LENGTH else "field_type_invalid"
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)

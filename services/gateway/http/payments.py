@@ -1,0 +1,86 @@
+"""Payments: asked for, read, and their receipt."""
+
+from datetime import datetime
+
+from services.gateway.domain.payment import FINAL, PaymentStatus
+from services.gateway.http.bodies import PaymentBody, parse
+from services.gateway.http.call import Answer, Call, answer
+from services.gateway.http.lookups import Lookups
+from services.gateway.http.posting import Posting, keyed, posted
+from services.gateway.http.resources import Amount, Payment
+from services.gateway.http.views import Views, instant
+from services.gateway.http.waiting import Outcomes
+from shared.clock import rfc3339
+from shared.contracts.event import Method
+from shared.contracts.gateway import PaymentRequested
+from shared.ids import reference_of, thing_id
+
+OPERATION = "payments.create"
+
+
+class Payments:
+    """The handlers of /v1/payments."""
+
+    def __init__(self, posting: Posting, lookups: Lookups, views: Views, outcomes: Outcomes) -> None:
+        self._posting = posting
+        self._lookups = lookups
+        self._views = views
+        self._outcomes = outcomes
+
+    async def create(self, call: Call) -> Answer:
+        """Commit the request, then answer: at once, or when its outcome is known if the caller prefers to wait."""
+        call.key()
+        body = parse(PaymentBody, call.body)
+        wait_s = call.wait_s()
+        await self._lookups.account(call.principal, body.account_id, "/account_id")
+        await self._lookups.invoice_of(body.account_id, body.invoice_id, "/invoice_id")
+        identity = keyed(call, OPERATION, body.account_id)
+        shard = self._posting.shard_of(call, body.account_id)
+        event = PaymentRequested(
+            payment_id=thing_id("pay", shard, identity.root),
+            reference=reference_of(identity.root),
+            account_id=body.account_id,
+            invoice_id=body.invoice_id,
+            amount_minor=body.amount.minor,
+            currency=body.amount.currency,
+            method=Method(body.method.type, body.method.token),
+            received_at=rfc3339(call.received_at),
+        )
+        appended = await self._posting.append(
+            call, identity, shard, "payment", event.payment_id, event.account_id, event, event.reference
+        )
+        payment = payment_accepted(event, appended.recorded_at or call.received_at, shard, appended.position)
+        if wait_s:
+            await self._outcomes.final(payment.payment_id, wait_s)
+        if appended.replayed or wait_s:
+            payment = (await self._views.payments([payment.payment_id])).get(payment.payment_id, payment)
+        final = payment.status in FINAL
+        where = "/v1/payments/" + payment.payment_id
+        return posted(payment, where, final=final, replayed=appended.replayed, waited=wait_s)
+
+    async def read(self, call: Call) -> Answer:
+        """Return a payment."""
+        return answer(await self._payment(call))
+
+    async def receipt(self, call: Call) -> Answer:
+        """Return the receipt of a settled payment."""
+        return answer(await self._views.receipt(await self._payment(call)))
+
+    async def _payment(self, call: Call) -> Payment:
+        payment_id = call.params[0]
+        await self._lookups.thing(call.principal, "payment", payment_id)
+        return (await self._views.payments([payment_id]))[payment_id]
+
+
+def payment_accepted(event: PaymentRequested, created_at: datetime, shard: int, position: int) -> Payment:
+    """Return a payment of which billing has said nothing yet."""
+    return Payment(
+        payment_id=event.payment_id,
+        reference=event.reference,
+        account_id=event.account_id,
+        invoice_id=event.invoice_id,
+        amount=Amount(minor=event.amount_minor, currency=event.currency),
+        status=PaymentStatus.ACCEPTED,
+        created_at=instant(created_at),
+        position=f"gateway.{shard}.{position}",
+    )

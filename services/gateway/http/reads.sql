@@ -1,0 +1,99 @@
+-- What the HTTP processes ask. A status is computed by services/gateway/domain/payment.py and, for a filter, here; a test
+-- holds both equal.
+
+-- name: alive
+SELECT 1;
+
+-- name: known
+SELECT id, tenant, kind, account_id FROM request WHERE id = %(id)s;
+
+-- name: digest
+SELECT digest FROM request WHERE id = %(id)s;
+
+-- name: payments
+SELECT r.id, r.tenant, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body->>'invoice_id',
+    (r.body->>'amount_minor')::bigint, r.body->>'currency', p.billing_status, p.ledger_position, p.reason,
+    p.settled_at, p.allocations
+FROM request r LEFT JOIN payment_view p ON p.payment_id = r.id
+WHERE r.id = ANY (%(ids)s) AND r.kind = 'payment';
+
+-- name: payments_of
+SELECT r.id, r.tenant, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body->>'invoice_id',
+    (r.body->>'amount_minor')::bigint, r.body->>'currency', p.billing_status, p.ledger_position, p.reason,
+    p.settled_at, p.allocations
+FROM request r LEFT JOIN payment_view p ON p.payment_id = r.id
+WHERE r.account_id = %(account_id)s AND r.kind = 'payment'
+    AND (%(before_at)s::timestamptz IS NULL OR (r.created_at, r.id) < (%(before_at)s::timestamptz, %(before_id)s::text))
+    AND (%(from)s::timestamptz IS NULL OR r.created_at >= %(from)s::timestamptz)
+    AND (%(until)s::timestamptz IS NULL OR r.created_at < %(until)s::timestamptz)
+    AND (%(status)s::text IS NULL OR %(status)s::text = CASE
+        WHEN p.billing_status IS NULL THEN 'accepted'
+        WHEN p.billing_status = 'settled' AND p.ledger_position IS NULL THEN 'pending'
+        ELSE p.billing_status END)
+ORDER BY r.created_at DESC, r.id DESC LIMIT %(limit)s;
+
+-- name: receipt
+SELECT i.number, r.body->'method'->>'type', p.settled_on,
+    (SELECT min(n.sent_at) FROM notice_view n
+     WHERE n.account_id = r.account_id AND n.reference = r.reference AND n.kind = 'payment_receipt')
+FROM request r JOIN payment_view p ON p.payment_id = r.id
+LEFT JOIN invoice_view i ON i.invoice_id = r.body->>'invoice_id'
+WHERE r.id = %(id)s;
+
+-- name: invoices
+SELECT r.id, r.tenant, r.account_id, r.shard, r.position, r.created_at, r.body, i.number, i.total_minor, i.paid_minor,
+    i.reason
+FROM request r LEFT JOIN invoice_view i ON i.invoice_id = r.id
+WHERE r.id = %(id)s AND r.kind = 'invoice';
+
+-- name: invoices_of
+SELECT r.id, r.tenant, r.account_id, r.shard, r.position, r.created_at, r.body, i.number, i.total_minor, i.paid_minor,
+    i.reason
+FROM request r LEFT JOIN invoice_view i ON i.invoice_id = r.id
+WHERE r.account_id = %(account_id)s AND r.kind = 'invoice'
+    AND (%(before_at)s::timestamptz IS NULL OR (r.created_at, r.id) < (%(before_at)s::timestamptz, %(before_id)s::text))
+ORDER BY r.created_at DESC, r.id DESC LIMIT %(limit)s;
+
+-- name: account
+SELECT r.tenant, r.shard, r.position, r.created_at, r.body->>'language', a.opened_at, a.reason,
+    (SELECT coalesce(sum(i.total_minor - i.paid_minor), 0)::bigint FROM invoice_view i
+     WHERE i.account_id = r.id AND i.paid_minor < i.total_minor),
+    (SELECT min(i.due_date) FROM invoice_view i WHERE i.account_id = r.id AND i.paid_minor < i.total_minor),
+    (SELECT coalesce(sum(b.credit_minor - b.debit_minor), 0)::bigint FROM balance_view b
+     WHERE b.account_id = r.id AND b.code = '2110')
+FROM request r LEFT JOIN account_view a ON a.account_id = r.id
+WHERE r.id = %(id)s AND r.kind = 'account';
+
+-- name: balances
+SELECT code, currency, debit_minor::bigint, credit_minor::bigint FROM balance_view
+WHERE account_id = %(account_id)s ORDER BY code, currency;
+
+-- name: history
+SELECT source, shard, position, type, recorded_at, effective_date, subject, amount_minor, currency, reason, rule,
+    payment_id, postings
+FROM history_view
+WHERE account_id = %(account_id)s
+    AND (%(before_at)s::timestamptz IS NULL OR (recorded_at, source, position)
+         < (%(before_at)s::timestamptz, %(before_source)s::text, %(before_position)s::bigint))
+ORDER BY recorded_at DESC, source DESC, position DESC LIMIT %(limit)s;
+
+-- name: ready
+SELECT EXISTS (SELECT FROM account_view WHERE account_id = %(account_id)s),
+    EXISTS (SELECT FROM parked WHERE shard = %(shard)s AND key = %(account_id)s AND released_at IS NULL);
+
+-- name: finals
+SELECT account_id FROM account_view WHERE account_id = ANY (%(ids)s)
+UNION ALL
+SELECT invoice_id FROM invoice_view
+WHERE invoice_id = ANY (%(ids)s) AND (total_minor IS NOT NULL OR reason IS NOT NULL)
+UNION ALL
+SELECT payment_id FROM payment_view
+WHERE payment_id = ANY (%(ids)s)
+    AND (billing_status IN ('refused', 'declined', 'cancelled', 'reversed')
+         OR (billing_status = 'settled' AND ledger_position IS NOT NULL));
+
+-- name: places
+SELECT topic, source_shard, position FROM cursor WHERE shard = ANY (%(shards)s) AND source_shard = shard;
+
+-- name: ends
+SELECT shard, next_position - 1 FROM shard WHERE shard = ANY (%(shards)s);

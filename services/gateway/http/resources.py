@@ -1,0 +1,173 @@
+"""What is answered, as msgspec structs: the same structs make the JSON and the OpenAPI schemas."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from services.gateway.domain.payment import AccountStatus, InvoiceStatus, PaymentStatus
+
+Instant = Annotated[str, Meta(description="RFC 3339 instant in UTC", extra_json_schema={"format": "date-time"})]
+Day = Annotated[str, Meta(description="Civil date", extra_json_schema={"format": "date"})]
+Minor = Annotated[int, Meta(description="Whole minor units (cents)")]
+Position = Annotated[str, Meta(description="Where this stands, `gateway.3.17`; give it back as `min_position`")]
+Reason = Annotated[str | None, Meta(description="Why, as a code of the catalogue of errors; else null")]
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything that is answered."""
+
+
+class Amount(Resource, frozen=True, kw_only=True):
+    minor: Minor
+    currency: str
+
+
+class Refunded(Resource, frozen=True, kw_only=True):
+    minor: Minor
+
+
+class AllocationView(Resource, frozen=True, kw_only=True):
+    """The part of a payment that pays one line of an invoice."""
+
+    invoice_id: str
+    policy_id: str
+    coverage_month: str
+    amount_minor: Minor
+
+
+class Payment(Resource, frozen=True, kw_only=True):
+    """A payment; `settled` is said when billing settled it and the ledger has posted it."""
+
+    payment_id: str
+    reference: str
+    account_id: str
+    invoice_id: str
+    amount: Amount
+    status: PaymentStatus
+    reason: Reason = None
+    refunded: Refunded = Refunded(minor=0)
+    disputed: bool = False
+    allocations: tuple[AllocationView, ...] = ()
+    created_at: Instant
+    settled_at: Instant | None = None
+    position: Position
+
+
+class Account(Resource, frozen=True, kw_only=True):
+    """A billing account (a household); `due_minor` is what its invoices still ask for."""
+
+    account_id: str
+    status: AccountStatus
+    reason: Reason = None
+    language: str
+    currency: str = "USD"
+    due_minor: Minor = 0
+    next_due_date: Day | None = None
+    credit_minor: Minor = 0
+    last_payments: tuple[Payment, ...] = ()
+    created_at: Instant
+    position: Position
+
+
+class InvoiceLine(Resource, frozen=True, kw_only=True):
+    policy_id: str
+    coverage_month: str
+    gross_minor: Minor
+    aptc_minor: Minor = 0
+    state_subsidy_minor: Minor = 0
+
+
+class Invoice(Resource, frozen=True, kw_only=True):
+    """A bill; `number` is given by billing."""
+
+    invoice_id: str
+    account_id: str
+    number: str | None = None
+    status: InvoiceStatus
+    reason: Reason = None
+    due_date: Day
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    total_minor: Minor
+    paid_minor: Minor = 0
+    due_minor: Minor
+    created_at: Instant
+    position: Position
+
+
+class Balance(Resource, frozen=True, kw_only=True):
+    """One account code of the ledger; `balance_minor` is debits less credits."""
+
+    code: str
+    currency: str
+    debit_minor: Minor
+    credit_minor: Minor
+    balance_minor: Minor
+
+
+class Balances(Resource, frozen=True, kw_only=True):
+    account_id: str
+    balances: tuple[Balance, ...]
+    position: Position
+
+
+class HistoryItem(Resource, frozen=True, kw_only=True):
+    """One fact in an account's story: what billing decided, what the ledger posted, what was sent."""
+
+    type: str
+    position: Position
+    recorded_at: Instant
+    effective_date: Day
+    subject: Annotated[str | None, Meta(description="The invoice, payment or notice it is about")] = None
+    amount: Amount | None = None
+    reason: Reason = None
+    rule: Annotated[str | None, Meta(description="The posting rule, of a ledger entry")] = None
+    payment_id: Annotated[str | None, Meta(description="The payment that the entry posts, of a ledger entry")] = None
+    postings: tuple[dict[str, Any], ...] | None = None
+
+
+Next = Annotated[str | None, Meta(description="The `cursor` of the next page; null at the end")]
+
+
+class HistoryPage(Resource, frozen=True, kw_only=True):
+    items: tuple[HistoryItem, ...]
+    next: Next = None
+    position: Position
+
+
+class PaymentPage(Resource, frozen=True, kw_only=True):
+    items: tuple[Payment, ...]
+    next: Next = None
+    position: Position
+
+
+class InvoicePage(Resource, frozen=True, kw_only=True):
+    items: tuple[Invoice, ...]
+    next: Next = None
+    position: Position
+
+
+class Receipt(Resource, frozen=True, kw_only=True):
+    """Proof of a settled payment; the same bytes at each reading, but for later refunds and the mail's time."""
+
+    payment_id: str
+    reference: str
+    account_id: str
+    invoice_id: str
+    invoice_number: str | None
+    amount: Amount
+    method: str
+    refunded: Refunded = Refunded(minor=0)
+    allocations: tuple[AllocationView, ...]
+    requested_at: Instant
+    settled_at: Instant
+    settled_on: Day
+    mailed_at: Instant | None = None
+
+
+class Received(Resource, frozen=True, kw_only=True):
+    received: bool = True
+
+
+encode = msgspec.json.Encoder().encode

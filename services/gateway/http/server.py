@@ -1,0 +1,106 @@
+"""One HTTP process: uvicorn on a socket that several processes share, and the tasks beside it."""
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from services.gateway.append import Appender
+from services.gateway.auth.keys import PublishedKeys, discovery
+from services.gateway.config import GatewaySettings
+from services.gateway.http.database import Reads
+from services.gateway.http.system import System
+from services.gateway.http.waiting import Bell
+from services.gateway.http.wiring import make_api
+from services.gateway.statements import STATEMENTS
+from shared.clock import clock_from
+from shared.eventlog.postgres import PostgresStore
+from shared.people.sealing import MasterKey
+from shared.people.writer import PeopleWriter
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
+
+STORE_CONNECTIONS = 2
+BACKLOG = 2_048
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a bound socket that further processes may bind too; the kernel spreads connections over them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    return sock
+
+
+class HttpProcess:
+    """Never needs Kafka; drains on SIGTERM: no new connection, what was begun is answered, what waits is committed."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        clock = clock_from(dict(os.environ))
+        self._store = PostgresStore(
+            settings.postgres_dsn, "gateway", statements=STATEMENTS, connections=STORE_CONNECTIONS
+        )
+        self._appender = Appender(self._store, clock, settings.zone, settings.append_queue)
+        self._reads = Reads(settings.postgres_dsn)
+        self._bell = Bell(settings.postgres_dsn)
+        self._people = PeopleWriter(settings.people_dsn, MasterKey.read(Path(settings.master_key_file)))
+        self._system = System(self._reads)
+        keys = PublishedKeys(discovery(settings.oidc_issuer), clock)
+        api = make_api(settings, clock, self._appender, self._reads, self._bell, self._people, keys, self._system)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                api,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=settings.drain_s,
+            )
+        )
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT and return the exit code."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._drain)
+        await self._reads.open()
+        appending = loop.create_task(self._appender.run())
+        appending.add_done_callback(self._appending_ended)
+        beside = [loop.create_task(self._bell.run()), loop.create_task(self._system.run())]
+        sock = listening_socket(self._settings.http_host, self._settings.http_port)
+        log.info("serving", port=sock.getsockname()[1])
+        await self._server._serve([sock])
+        await self._appender.stop()
+        failed = appending.done() and appending.exception() is not None
+        with suppress(TimeoutError, Exception):
+            async with asyncio.timeout(1.0):
+                await appending
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await self._reads.close()
+        await self._people.close()
+        await self._store.close()
+        return 1 if failed else 0
+
+    def _drain(self) -> None:
+        self._system.draining = True
+        self._server.should_exit = True
+
+    def _appending_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("appending_failed", error=repr(task.exception()), exc_info=task.exception())
+            self._drain()

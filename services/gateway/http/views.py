@@ -1,0 +1,288 @@
+"""Answers to questions: the request's own row joined with what the projections know, as resources."""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from services.gateway.domain.payment import (
+    AccountStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    account_status,
+    invoice_status,
+    payment_status,
+)
+from services.gateway.domain.positions import Place, places_text
+from services.gateway.errors import Problem
+from services.gateway.http.database import Reads, Row
+from services.gateway.http.resources import (
+    Account,
+    AllocationView,
+    Amount,
+    Balance,
+    Balances,
+    HistoryItem,
+    HistoryPage,
+    Invoice,
+    InvoiceLine,
+    InvoicePage,
+    Payment,
+    PaymentPage,
+    Receipt,
+)
+from shared.contracts.topics import BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, NOTIFIER_EVENTS_TOPIC
+
+LAST_PAYMENTS = 5
+SOURCE_OF = {BILLING_EVENTS_TOPIC: "billing", LEDGER_EVENTS_TOPIC: "ledger", NOTIFIER_EVENTS_TOPIC: "notifier"}
+RETRY_SOON = ((b"retry-after", b"1"),)
+
+
+class Views:
+    """Reads resources; whether the caller may see them is asked before."""
+
+    def __init__(self, reads: Reads, zone: ZoneInfo) -> None:
+        self._reads = reads
+        self._zone = zone
+
+    async def payments(self, ids: list[str]) -> dict[str, Payment]:
+        """Return the payments of these ids; an unknown one is absent."""
+        rows = await self._reads.run("payments", {"ids": ids})
+        return {str(row[0]): payment_of(row) for row in rows}
+
+    async def invoice(self, invoice_id: str) -> Invoice | None:
+        rows = await self._reads.run("invoices", {"id": invoice_id})
+        return invoice_of(rows[0]) if rows else None
+
+    async def account(self, account_id: str) -> Account | None:
+        rows = await self._reads.run("account", {"id": account_id})
+        if not rows:
+            return None
+        _, shard, position, created_at, language, opened_at, reason, due, next_due, credit = rows[0]
+        status = account_status(opened_at is not None, reason is not None)
+        last = await self._payment_rows(account_id, LAST_PAYMENTS, None, {})
+        return Account(
+            account_id=account_id,
+            status=status,
+            reason=reason if status is AccountStatus.REFUSED else None,
+            language=language,
+            due_minor=due,
+            next_due_date=next_due.isoformat() if next_due else None,
+            credit_minor=credit,
+            last_payments=tuple(payment_of(row) for row in last),
+            created_at=instant(created_at),
+            position=await self.position(shard, Place("gateway", shard, position)),
+        )
+
+    async def payment_page(
+        self, account_id: str, shard: int, cursor: str | None, limit: int, filters: Mapping[str, str]
+    ) -> PaymentPage:
+        """Return a page, newest first; `filters` may hold `status`, and days `from` and `to` in the tenant's zone."""
+        rows = await self._payment_rows(account_id, limit + 1, cursor, filters)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return PaymentPage(
+            items=tuple(payment_of(row) for row in rows[:limit]),
+            next=_cursor(last[6], last[0]) if last else None,
+            position=await self.position(shard),
+        )
+
+    async def _payment_rows(
+        self, account_id: str, limit: int, cursor: str | None, filters: Mapping[str, str]
+    ) -> list[Row]:
+        before_at, before_id = _at_and_id(cursor)
+        parameters = {
+            "account_id": account_id,
+            "before_at": before_at,
+            "before_id": before_id,
+            "from": self._start_of(filters.get("from"), 0),
+            "until": self._start_of(filters.get("to"), 1),
+            "status": filters.get("status"),
+            "limit": limit,
+        }
+        return await self._reads.run("payments_of", parameters)
+
+    def _start_of(self, day: str | None, later_days: int) -> datetime | None:
+        if day is None:
+            return None
+        return datetime.combine(date.fromisoformat(day) + timedelta(days=later_days), time(), self._zone)
+
+    async def invoice_page(self, account_id: str, shard: int, cursor: str | None, limit: int) -> InvoicePage:
+        """Return a page of invoices, newest first."""
+        before_at, before_id = _at_and_id(cursor)
+        rows = await self._reads.run(
+            "invoices_of",
+            {"account_id": account_id, "before_at": before_at, "before_id": before_id, "limit": limit + 1},
+        )
+        last = rows[limit - 1] if len(rows) > limit else None
+        return InvoicePage(
+            items=tuple(invoice_of(row) for row in rows[:limit]),
+            next=_cursor(last[5], last[0]) if last else None,
+            position=await self.position(shard),
+        )
+
+    async def balances(self, account_id: str, shard: int) -> Balances:
+        """Return the ledger's balances; refused where the account's story is not whole here."""
+        await self.whole(account_id, shard)
+        rows = await self._reads.run("balances", {"account_id": account_id})
+        return Balances(
+            account_id=account_id,
+            balances=tuple(
+                Balance(code=code, currency=currency, debit_minor=d, credit_minor=c, balance_minor=d - c)
+                for code, currency, d, c in rows
+            ),
+            position=await self.position(shard),
+        )
+
+    async def history(self, account_id: str, shard: int, cursor: str | None, limit: int) -> HistoryPage:
+        """Return a page of facts, newest first; refused where the account's story is not whole here."""
+        before = _open_cursor(cursor, 3)
+        await self.whole(account_id, shard)
+        parameters = {
+            "account_id": account_id,
+            "before_at": before[0] if before else None,
+            "before_source": before[1] if before else None,
+            "before_position": _whole_number(before[2]) if before else None,
+            "limit": limit + 1,
+        }
+        rows = await self._reads.run("history", parameters)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return HistoryPage(
+            items=tuple(_history_item(row) for row in rows[:limit]),
+            next=_cursor(last[4], last[0], str(last[2])) if last else None,
+            position=await self.position(shard),
+        )
+
+    async def receipt(self, payment: Payment) -> Receipt:
+        """Return the receipt of a settled payment; another one raises the Problem."""
+        if payment.status is not PaymentStatus.SETTLED or payment.settled_at is None:
+            raise Problem("payment_not_settled")
+        [(number, method, settled_on, mailed_at)] = await self._reads.run("receipt", {"id": payment.payment_id})
+        return Receipt(
+            payment_id=payment.payment_id,
+            reference=payment.reference,
+            account_id=payment.account_id,
+            invoice_id=payment.invoice_id,
+            invoice_number=number,
+            amount=payment.amount,
+            method=method,
+            refunded=payment.refunded,
+            allocations=payment.allocations,
+            requested_at=payment.created_at,
+            settled_at=payment.settled_at,
+            settled_on=settled_on.isoformat(),
+            mailed_at=instant(mailed_at) if mailed_at else None,
+        )
+
+    async def whole(self, account_id: str, shard: int) -> None:
+        """Refuse where billing has not spoken of the account here yet, or a record of it waits for a person."""
+        [(spoken, held)] = await self._reads.run("ready", {"account_id": account_id, "shard": shard})
+        if held:
+            raise Problem("account_on_hold", headers=RETRY_SOON)
+        if not spoken:
+            raise Problem("history_not_ready", headers=RETRY_SOON)
+
+    async def position(self, shard: int, own: Place | None = None) -> str:
+        """Return how far this shard's story is known here, after `own` if given."""
+        rows = await self._reads.run("places", {"shards": [shard]})
+        known = sorted((SOURCE_OF[topic], place) for topic, _, place in rows if topic in SOURCE_OF)
+        return places_text([*([own] if own else []), *(Place(source, shard, place) for source, place in known)])
+
+
+def payment_of(row: Row) -> Payment:
+    """Return a payment from a row of `payments`."""
+    (payment_id, _, account_id, reference, shard, position, created_at, invoice_id, minor, currency,
+     billing, ledger_position, reason, settled_at, allocations) = row  # fmt: skip
+    status = payment_status(PaymentStatus(billing) if billing else None, ledger_position is not None)
+    return Payment(
+        payment_id=payment_id,
+        reference=reference,
+        account_id=account_id,
+        invoice_id=invoice_id,
+        amount=Amount(minor=minor, currency=currency),
+        status=status,
+        reason=reason,
+        allocations=tuple(msgspec.convert(one, AllocationView) for one in allocations or ()),
+        created_at=instant(created_at),
+        settled_at=instant(settled_at) if settled_at and status is PaymentStatus.SETTLED else None,
+        position=f"gateway.{shard}.{position}",
+    )
+
+
+def invoice_of(row: Row) -> Invoice:
+    """Return an invoice from a row of `invoices`."""
+    invoice_id, _, account_id, shard, position, created_at, body, number, total, paid, reason = row
+    lines = tuple(msgspec.convert(line, InvoiceLine) for line in body["lines"])
+    asked = sum(line.gross_minor - line.aptc_minor - line.state_subsidy_minor for line in lines)
+    issued = None if total is None else int(total)
+    paid_minor = int(paid or 0)
+    status = invoice_status(issued, paid_minor, reason is not None)
+    open_minor = max(0, asked - paid_minor)
+    return Invoice(
+        invoice_id=invoice_id,
+        account_id=account_id,
+        number=number,
+        status=status,
+        reason=reason if status is InvoiceStatus.REFUSED else None,
+        due_date=body["due_date"],
+        currency=body["currency"],
+        lines=lines,
+        total_minor=asked if issued is None else issued,
+        paid_minor=paid_minor,
+        due_minor=0 if status is InvoiceStatus.REFUSED else open_minor,
+        created_at=instant(created_at),
+        position=f"gateway.{shard}.{position}",
+    )
+
+
+def _history_item(row: Row) -> HistoryItem:
+    (source, shard, position, kind, recorded_at, effective, subject, minor, currency, reason, rule, payment_id,
+     postings) = row  # fmt: skip
+    return HistoryItem(
+        type=kind,
+        position=f"{source}.{shard}.{position}",
+        recorded_at=instant(recorded_at),
+        effective_date=effective.isoformat(),
+        subject=subject,
+        amount=None if minor is None else Amount(minor=minor, currency=currency),
+        reason=reason,
+        rule=rule,
+        payment_id=payment_id,
+        postings=None if postings is None else tuple(postings),
+    )
+
+
+def instant(moment: datetime) -> str:
+    """Return a moment as all answers write it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _cursor(at: datetime, *parts: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([instant(at), *parts])).decode().rstrip("=")
+
+
+def _open_cursor(cursor: str | None, size: int) -> list[Any] | None:
+    if cursor is None:
+        return None
+    try:
+        parts = msgspec.json.decode(
+            base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)), type=list[str]
+        )
+        if len(parts) != size or "\x00" in "".join(parts):
+            raise ValueError("another list's cursor")
+        return [datetime.fromisoformat(parts[0]), *parts[1:]]
+    except (ValueError, msgspec.DecodeError) as error:
+        raise Problem("cursor_invalid", "cursor") from error
+
+
+def _at_and_id(cursor: str | None) -> tuple[datetime | None, str | None]:
+    before = _open_cursor(cursor, 2)
+    return (before[0], before[1]) if before else (None, None)
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Problem("cursor_invalid", "cursor")
+    return int(text)

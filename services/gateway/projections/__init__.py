@@ -1,0 +1,16 @@
+"""What the gateway knows of billing's, the ledger's and the notifier's logs: one group of columns per source.
+
+No column is written by two sources, so the order between sources cannot matter.
+"""
+
+from collections.abc import Sequence
+
+from services.gateway.projections.accounts import Accounts
+from services.gateway.projections.balances import Balances
+from services.gateway.projections.history import History
+from services.gateway.projections.invoices import Invoices
+from services.gateway.projections.notices import Notices
+from services.gateway.projections.payments import Payments
+from shared.eventlog.projections import Projection
+
+PROJECTIONS: Sequence[Projection] = (Accounts(), Invoices(), Payments(), Balances(), History(), Notices())

@@ -170,10 +170,15 @@ def _as_unprivileged(argv: list[str], places: list[Path]) -> tuple[str, ...]:
             f"{_UNPRIVILEGED}: install it, or run piperoll as an ordinary user"
         )
     entry = pwd.getpwnam(_UNPRIVILEGED)
+    wrapper = [setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
     private = _private_parent([Path(argv[0]), *places])
-    keep = "-all" if private is None else f"-all,+{_passing_right(private)}"
-    wrapper = [setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
-    return (*wrapper, f"--inh-caps={keep}", f"--ambient-caps={keep}", "--pdeathsig=QUIT", *argv)
+    if private is None:
+        wrapper += ["--inh-caps=-all"]
+    else:
+        # PostgreSQL asks access(2) about its own programs, which forgets the right unless told not to.
+        keep = f"-all,+{_passing_right(private)}"
+        wrapper += [f"--inh-caps={keep}", f"--ambient-caps={keep}", "--securebits=+no_setuid_fixup"]
+    return (*wrapper, *argv)
 
 
 def _private_parent(paths: list[Path]) -> Path | None:

@@ -81,9 +81,9 @@ class Relay:
                 await self._save()
             except WorldFault as fault:
                 RELAY_FAILURES.labels(self.service, self.shard).inc()
-                _log.warning(
-                    "relay waits: %s", fault, extra={"service": self.service, "shard": self.shard, "wait_s": back_off}
-                )
+                if back_off == FIRST_BACK_OFF_S:
+                    place = {"service": self.service, "shard": self.shard, "position": self.position}
+                    _log.warning("the relay waits and tries again: %s", fault, extra=place)
                 await self._sleep(back_off)
                 back_off = min(back_off * 2, LAST_BACK_OFF_S)
 

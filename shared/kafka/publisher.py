@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -159,9 +160,21 @@ async def _ended(producer: AIOKafkaProducer) -> None:
     sender = producer._sender
     if sender.sender_task is not None:
         sender.sender_task.remove_done_callback(sender._fail_all)
-    producer._message_accumulator.fail_all(KafkaError("the producer was given up"))
+    _fail_what_is_held(producer._message_accumulator)
     with suppress(Exception):
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await producer.stop()
     with suppress(Exception):
         await producer.client.close()
+
+
+def _fail_what_is_held(accumulator: Any) -> None:
+    """Answer every waiting batch with an error, and read each answer, so that none is reported as never retrieved."""
+    error = accumulator._exception = KafkaError("the producer was given up")
+    queued = [batch for batches in accumulator._batches.values() for batch in batches]
+    accumulator._pending_batches.update(queued)  # a batch that is tried again takes itself out of here when it ends
+    for batch in tuple(accumulator._pending_batches):
+        batch.failure(error)
+        for answer in (batch.future, batch._drain_waiter):
+            if answer.done() and not answer.cancelled():
+                answer.exception()

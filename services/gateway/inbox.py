@@ -1,0 +1,151 @@
+"""Takes records from Kafka, shard by shard: judged by the cursors, opened, kept back where they must wait, folded."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from services.gateway.projections.fold import Done, Folder, LetGo, Step, Work
+from shared.clock import Clock
+from shared.contracts.envelope import open_fact
+from shared.contracts.topics import BY_NAME
+from shared.errors import BadRecord, OwnFault, StoreDown
+from shared.eventlog.cursors import CursorBook, Verdict
+from shared.eventlog.intake import BEHIND, STRAY_SHARD, Holds, parked_record, parked_stray
+from shared.eventlog.ports import Cursor, Order, Parked, Record, Store, Stray
+from shared.eventlog.projections import Placed
+from shared.telemetry import metrics
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
+
+
+class ShardInbox:
+    """One shard's cursors and holds in memory. After any failure they are read from the store again."""
+
+    def __init__(
+        self,
+        shard: int,
+        store: Store,
+        folder: Folder,
+        clock: Clock,
+        on_parked: Callable[[int, Sequence[Parked]], None] = lambda shard, parked: None,
+    ) -> None:
+        self.shard = shard
+        self.book = CursorBook()
+        self.holds = Holds((), ())
+        self._store = store
+        self._folder = folder
+        self._clock = clock
+        self._on_parked = on_parked
+        self._known = False
+        self._held_now: set[str] = set()
+        self._busy = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read the stored cursors and holds; chains in trouble stay in trouble."""
+        self.book.reset(await self._store.cursors(self.shard))
+        self.holds = Holds(await self._store.holds(self.shard), await self._store.strays(self.shard))
+        self._known = True
+
+    async def take(self, records: Sequence[Record | Stray]) -> None:
+        """Fold the records of one delivery, in order; returns when that is committed. StoreDown: offer them again."""
+        async with self._busy:
+            if not self._known:
+                await self.load()
+            before = dict(self.book.cursors)
+            self._held_now.clear()
+            steps = [step for record in records if (step := self._step(record)) is not None]
+            moved = [
+                (before.get(chain) or Cursor(new.topic, new.source_shard, 0, b""), new)
+                for new in self.book.pending()
+                for chain in [(new.topic, new.source_shard)]
+            ]
+            if steps or moved:
+                await self._commit(Work(shard=self.shard, steps=steps, moved=moved))
+                self.book.stored([new for _, new in moved])
+
+    async def obey(self, orders: Sequence[Order]) -> None:
+        """Release or drop parked records as people ordered; returns when that is stored."""
+        async with self._busy:
+            if not self._known:
+                await self.load()
+            for order in orders:
+                let_go = self._let_go(order)
+                if let_go:
+                    await self._commit(Work(shard=self.shard, let_go=let_go))
+
+    async def _commit(self, work: Work) -> None:
+        try:
+            done = await asyncio.to_thread(self._folder.fold, work)
+        except BaseException as error:
+            self._known = False
+            if isinstance(error, Exception) and not isinstance(error, OwnFault | StoreDown):
+                raise StoreDown(f"shard {self.shard} was not folded: {error!r}") from error
+            raise
+        self._took(done)
+
+    def _took(self, done: Done) -> None:
+        self.holds.add(done.parked)
+        self.holds.remove([(one.topic, one.source_shard, one.position) for one in done.ended])
+        if done.parked:
+            self._on_parked(self.shard, done.parked)
+
+    def _step(self, record: Record | Stray) -> Step | None:
+        """Return what is to be done with a record; None where there is nothing to do."""
+        if isinstance(record, Stray):
+            metrics.RECORDS.labels("gateway", record.topic, "stray").inc()
+            stray = parked_stray(record)
+            return None if self.holds.knows(stray) else self._kept_back(Step(stray, cause=record.cause))
+        verdict = self.book.take(record, self._clock.monotonic())
+        metrics.RECORDS.labels("gateway", record.topic, verdict.value).inc()
+        if verdict is not Verdict.APPLY:
+            return None
+        parked = parked_record(record, "")
+        try:
+            placed = Placed(record.source, record.source_shard, record.position, open_fact(record.value))
+        except BadRecord as error:
+            return self._kept_back(Step(parked, cause=error.cause))
+        if record.key in self._held_now or self.holds.held(record.key):
+            return Step(parked, cause=BEHIND)
+        return Step(parked, placed)
+
+    def _kept_back(self, step: Step) -> Step:
+        """Make later records of the key wait, in this very batch too."""
+        if step.parked.key:
+            self._held_now.add(step.parked.key)
+        return step
+
+    def _let_go(self, order: Order) -> list[LetGo]:
+        """Return the ordered record first and, if it was the one that held its key, those that waited behind it."""
+        place = (order.topic, order.source_shard, order.position)
+        queue = self.holds.queue_of(*place)
+        if not queue:
+            log.warning("order_without_parked_record", topic=order.topic, position=order.position, order=order.how)
+            return []
+        first = _place(queue[0]) == place
+        if not first and order.how == "released":
+            log.warning("order_out_of_turn", topic=order.topic, position=order.position, key=queue[0].key)
+            return []
+        steps: list[LetGo] = []
+        for parked in queue:
+            ordered = _place(parked) == place
+            if not ordered and not (first and parked.cause == BEHIND):
+                continue
+            try:
+                steps.append(LetGo(parked, None if ordered and order.how == "dropped" else _placed(parked)))
+            except BadRecord as error:
+                log.warning(
+                    "parked_record_still_refused", topic=parked.topic, position=parked.position, cause=str(error)
+                )
+                break
+        return steps
+
+
+def _place(parked: Parked) -> tuple[str, int, int]:
+    return parked.topic, parked.source_shard, parked.position
+
+
+def _placed(parked: Parked) -> Placed:
+    """Return the fact of a parked record; a stray one has no place and raises BadRecord."""
+    if parked.source_shard == STRAY_SHARD:
+        raise BadRecord("no_place", "a stray record can only be dropped")
+    return Placed(BY_NAME[parked.topic].producer, parked.source_shard, parked.position, open_fact(parked.data))

@@ -1,0 +1,183 @@
+"""The gateway's worker: relays what the HTTP processes append, and folds what the other services publish."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+
+from services.gateway.config import GatewaySettings
+from services.gateway.inbox import ShardInbox
+from services.gateway.projections import PROJECTIONS
+from services.gateway.projections.fold import Folder
+from shared.clock import clock_from
+from shared.contracts.topics import consumed_by
+from shared.errors import StoreDown, WorldFault
+from shared.eventlog.cursors import Verdict
+from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.parking import dead_letter
+from shared.eventlog.ports import Parked, Record, Stray
+from shared.eventlog.postgres import PostgresStore
+from shared.eventlog.relay import PollingRelay, topic_ahead_of_log
+from shared.kafka.inbox import Inbox
+from shared.kafka.publisher import KafkaPublisher
+from shared.kafka.tails import KafkaTails
+from shared.telemetry import metrics
+from shared.telemetry.health import Health, HealthServer, ShardHealth, health_of
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
+
+SERVICE = "gateway"
+LOOK_EVERY_S = 1.0
+RETRY_S = 0.5
+DRAIN_S = 3.0
+
+
+class GatewayWorker:
+    """One process: the relays of all shards, and the projections of those shards that its group assigns."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._clock = clock_from(dict(os.environ))
+        self._store = PostgresStore(settings.postgres_dsn, SERVICE)
+        self._folder = Folder(settings.postgres_dsn, PROJECTIONS)
+        self._orders = ParkedOrders(settings.postgres_dsn)
+        self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}")
+        self._relay: PollingRelay | None = None
+        self._shards: dict[int, ShardInbox] = {}
+        self._inbox = Inbox(
+            SERVICE,
+            settings.kafka_bootstrap,
+            self._store,
+            consumed_by(SERVICE),
+            self._take,
+            self._give_up,
+            self._handle,
+            settings.instance,
+        )
+        self._health = HealthServer(settings.http_host, settings.http_port, self._inbox.healthy, self._ready)
+        self._copies: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        self._failed = False
+
+    async def run(self) -> int:
+        """Work until SIGTERM or SIGINT, or until something of ours breaks; return the exit code."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stopped.set)
+        await self._health.start()
+        self._folder.open()
+        relaying = loop.create_task(self._relay_all())
+        looking = loop.create_task(self._look_after())
+        for task in (relaying, looking):
+            task.add_done_callback(self._ended)
+        await self._inbox.start()
+        await self._stopped.wait()
+        await self._inbox.stop()
+        if self._relay is not None:
+            await self._relay.stop()
+        looking.cancel()
+        await asyncio.wait([relaying], timeout=DRAIN_S)
+        relaying.cancel()
+        await asyncio.gather(relaying, looking, *self._copies, return_exceptions=True)
+        await self._publisher.stop()
+        await asyncio.to_thread(self._folder.close)
+        await self._orders.close()
+        await self._store.close()
+        await self._health.stop()
+        return 1 if self._failed else 0
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("worker_failed", error=repr(error), exc_info=error)
+            self._failed = True
+            self._stopped.set()
+
+    async def _relay_all(self) -> None:
+        """Publish every shard whose topic is not ahead of its log."""
+        shards = range(self._settings.shards)
+        while not self._stopped.is_set():
+            try:
+                tails = KafkaTails(self._settings.kafka_bootstrap)
+                ahead = await topic_ahead_of_log(SERVICE, shards, self._store, tails)
+                break
+            except WorldFault as error:
+                log.warning("relay_waits", error=str(error))
+                await asyncio.sleep(RETRY_S)
+        else:
+            return
+        for shard, rolled_back in ahead.items():
+            metrics.SHARD_STOPPED.labels(SERVICE, str(shard), "rolled_back").set(1)
+            log.critical("shard_not_started", shard=shard, error=str(rolled_back))
+        going = [shard for shard in shards if shard not in ahead]
+        self._relay = PollingRelay(SERVICE, going, self._store, self._store, self._publisher, self._clock)
+        await self._relay.run()
+
+    async def _take(self, shards: Sequence[int]) -> None:
+        for shard in shards:
+            one = ShardInbox(shard, self._store, self._folder, self._clock, self._parked)
+            await one.load()
+            self._shards[shard] = one
+            log.info("shard_taken", shard=shard)
+        metrics.INBOX_SHARDS.labels(SERVICE).set(len(self._shards))
+
+    async def _give_up(self, shards: Sequence[int]) -> None:
+        for shard in shards:
+            self._shards.pop(shard, None)
+        metrics.INBOX_SHARDS.labels(SERVICE).set(len(self._shards))
+
+    async def _handle(self, shard: int, records: Sequence[Record | Stray]) -> None:
+        one = self._shards.get(shard)
+        if one is None:
+            raise StoreDown(f"shard {shard} is not held here")
+        await one.take(records)
+
+    def _parked(self, shard: int, parked: Sequence[Parked]) -> None:
+        """Count what was parked and send copies to the dead-letter topics, for people to look at."""
+        for one in parked:
+            metrics.PARKED_TOTAL.labels(SERVICE, one.topic, one.cause.partition(":")[0]).inc()
+            log.error("record_parked", shard=shard, topic=one.topic, source_shard=one.source_shard,
+                      position=one.position, key=one.key, cause=one.cause)  # fmt: skip
+        task = asyncio.get_running_loop().create_task(self._copy(shard, parked))
+        self._copies.add(task)
+        task.add_done_callback(self._copies.discard)
+
+    async def _copy(self, shard: int, parked: Sequence[Parked]) -> None:
+        try:
+            await self._publisher.publish([dead_letter(SERVICE, shard, one) for one in parked])
+        except Exception as error:
+            log.warning("dead_letter_copy_failed", shard=shard, error=repr(error))
+
+    async def _look_after(self) -> None:
+        """Once a second: obey what people ordered, raise alarms of chains, and set the gauges."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            for shard, one in list(self._shards.items()):
+                try:
+                    orders = await self._orders.waiting(shard)
+                    if orders:
+                        await one.obey(orders)
+                        await self._orders.done(shard, orders)
+                except WorldFault as error:
+                    log.warning("orders_wait", shard=shard, error=str(error))
+                self._gauge(one)
+
+    def _gauge(self, one: ShardInbox) -> None:
+        label = str(one.shard)
+        for (topic, source_shard), trouble in one.book.alarms(self._clock.monotonic()):
+            metrics.CHAIN_ALARMS.labels(SERVICE, topic, trouble.verdict.value).inc()
+            log.error("chain_stands_still", topic=topic, source_shard=source_shard, position=trouble.position,
+                      previous=trouble.previous, verdict=trouble.verdict.value)  # fmt: skip
+        metrics.PARKED.labels(SERVICE, label).set(len(one.holds))
+        metrics.GAPS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.GAP))
+        metrics.FORKS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.FORK))
+
+    def _ready(self) -> Health:
+        relays = self._relay.relays if self._relay is not None else {}
+        checks = {
+            "assigned": bool(self._shards),
+            "relay": self._relay is not None,
+            "progress": self._inbox.healthy(),
+        }
+        shards = {shard: ShardHealth(relay.position + relay.lag, 0, relay.position) for shard, relay in relays.items()}
+        return health_of(checks, shards, self._inbox.lag())

@@ -1,0 +1,313 @@
+"""The gateway's projections: the order between sources does not matter, nor how facts are cut into batches."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.gateway.inbox import ShardInbox
+from services.gateway.projections import PROJECTIONS
+from services.gateway.projections.fold import Folder
+from shared.clock import SystemClock
+from shared.contracts.billing import (
+    AccountOpened,
+    AttemptPlanned,
+    AttemptRegistered,
+    InvoiceIssued,
+    PaymentAllocated,
+    PaymentDeclined,
+    PaymentRefused,
+    PaymentSettled,
+    Refusal,
+)
+from shared.contracts.envelope import Envelope, encode_event, seal
+from shared.contracts.event import Actor, Allocation, Event, Method, PremiumLine
+from shared.contracts.ledger import EntryPosted, Posting
+from shared.contracts.notifier import NoticePlanned, NoticeSent
+from shared.contracts.topics import BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, NOTIFIER_EVENTS_TOPIC
+from shared.errors import Fenced
+from shared.eventlog.merkle import leaf_hash
+from shared.eventlog.ports import Order, Record, Stray
+from shared.eventlog.postgres import PostgresStore
+from shared.eventlog.rebuild import live_digest, rebuild_digest
+from tests.conftest import Database, ServiceDatabase
+
+TOPICS = {"billing": BILLING_EVENTS_TOPIC, "ledger": LEDGER_EVENTS_TOPIC, "notifier": NOTIFIER_EVENTS_TOPIC}
+ACCOUNT, INVOICE = "acc_test", "inv_3_test"
+AT = "2026-11-24T06:00:00.000000Z"
+TABLES = [table for projection in PROJECTIONS for table in projection.tables]
+
+
+def chain(source: str, events: Sequence[Event], shard: int = 3) -> list[Record]:
+    """Return the records of a shard's chain, one per event."""
+    records: list[Record] = []
+    previous, previous_hash = 0, b""
+    for position, event in enumerate(events, 1):
+        account = getattr(event, "account_id", ACCOUNT)
+        envelope = Envelope(
+            tenant="demo",
+            event_id=f"{position:032x}",
+            type=event.TYPE,
+            stream=account,
+            version=position,
+            recorded_at=AT,
+            effective_date="2026-11-24",
+            actor=Actor("system", "test"),
+            correlation="c",
+            causation=None,
+            payload=encode_event(event),
+        )
+        value = seal(envelope)
+        records.append(
+            Record(
+                topic=TOPICS[source],
+                partition=shard,
+                offset=position - 1,
+                key=account,
+                value=value,
+                source=source,
+                source_shard=shard,
+                position=position,
+                previous=previous,
+                previous_hash=previous_hash,
+                type=event.TYPE,
+            )
+        )
+        previous, previous_hash = position, leaf_hash(value)
+    return records
+
+
+def opened(account: str = ACCOUNT) -> AccountOpened:
+    return AccountOpened(account_id=account, member_id="mem", language="en", contact=())
+
+
+def planned(payment: str, account: str = ACCOUNT) -> AttemptPlanned:
+    return AttemptPlanned(
+        account_id=account, payment_id=payment, reference="R" + payment, attempt_id="att", invoice_id=INVOICE,
+        amount_minor=100, currency="USD", method=Method("card", "pm_card_visa"), received_at=AT,
+    )  # fmt: skip
+
+
+def settled(payment: str, account: str = ACCOUNT) -> tuple[Event, ...]:
+    common: dict[str, Any] = {"account_id": account, "payment_id": payment, "currency": "USD"}
+    part = Allocation(invoice_id=INVOICE, policy_id="P", coverage_month="2027-01", amount_minor=100)
+    return (
+        AttemptRegistered(**common, attempt_id="att", processor="card", processor_ref="pi", amount_minor=100),
+        PaymentSettled(
+            **common, reference="R" + payment, attempt_id="att", invoice_id=INVOICE, processor="card",
+            processor_ref="pi", charge_ref="ch", amount_minor=100, settled_on="2026-11-24", settled_at=AT,
+        ),
+        PaymentAllocated(**common, allocations=(part,), unapplied_minor=0),
+    )  # fmt: skip
+
+
+def entry(rule: str, payment: str | None, debit: str, credit: str, number: int) -> EntryPosted:
+    return EntryPosted(
+        account_id=ACCOUNT, entry_id=f"ent_{number}", group_id="g", rule=rule, cause_type="t", cause="c",
+        payment_id=payment, effective_date="2026-11-24", currency="USD",
+        postings=(
+            Posting(code=debit, sub_key="", side="D", amount_minor=100),  # type: ignore[arg-type]
+            Posting(code=credit, sub_key="", side="C", amount_minor=100),  # type: ignore[arg-type]
+        ),
+    )  # fmt: skip
+
+
+LINE = PremiumLine(policy_id="P", coverage_month="2027-01", gross_minor=100)
+BILLING = [
+    opened(),
+    InvoiceIssued(
+        account_id=ACCOUNT, invoice_id=INVOICE, number="N1", due_date="2027-01-01", currency="USD", lines=(LINE,),
+        total_minor=100,
+    ),
+    planned("pay_3_a"),
+    PaymentRefused(
+        account_id=ACCOUNT, payment_id="pay_3_b", invoice_id=INVOICE, amount_minor=100, currency="USD",
+        reason=Refusal.INVOICE_HAS_OPEN_PAYMENT,
+    ),
+    *settled("pay_3_a"),
+    planned("pay_3_c"),
+    PaymentDeclined(
+        account_id=ACCOUNT, payment_id="pay_3_c", reference="R", attempt_id="att", invoice_id=INVOICE,
+        processor="card", amount_minor=100, currency="USD", reason="insufficient_funds", registered=True,
+    ),
+]  # fmt: skip
+LEDGER = [
+    entry("PR-01", None, "1210", "2210", 1),
+    entry("PR-04", "pay_3_a", "1120", "2310", 2),
+    entry("PR-05", "pay_3_a", "1125", "2110", 3),
+    entry("PR-06", "pay_3_a", "2110", "1210", 4),
+]
+NOTIFIER = [
+    NoticePlanned(
+        account_id=ACCOUNT, notice_id="ntc_3_x", kind="payment_receipt", channel="mail", member_id="mem",
+        email_version=1, name_version=1, language="en", cause="c", facts={"reference": "Rpay_3_a"},
+    ),
+    NoticeSent(account_id=ACCOUNT, notice_id="ntc_3_x", message_id="m", sent_at=AT),
+]  # fmt: skip
+CHAINS = {
+    "billing": chain("billing", BILLING),
+    "ledger": chain("ledger", LEDGER),
+    "notifier": chain("notifier", NOTIFIER),
+}
+
+
+@pytest.fixture(scope="module")
+def database(service_database: ServiceDatabase) -> Database:
+    return service_database("gateway")
+
+
+class Shard:
+    """An inbox of one shard over a real database that was emptied."""
+
+    def __init__(self, database: Database) -> None:
+        self.dsn = database.dsn
+        with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+            for table in (*TABLES, "cursor", "parked", "parked_order"):
+                admin.execute(f"DELETE FROM {table}".encode())
+        self.store = PostgresStore(database.dsn, "gateway")
+        self.folder = Folder(database.dsn, PROJECTIONS)
+        self.folder.open()
+        self.inbox = self.another()
+
+    def another(self) -> ShardInbox:
+        return ShardInbox(3, self.store, self.folder, SystemClock())
+
+    async def close(self) -> None:
+        self.folder.close()
+        await self.store.close()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def digests(self) -> list[str]:
+        return [live_digest(self.dsn, projection) for projection in PROJECTIONS]
+
+
+async def _in_order(database: Database) -> list[str]:
+    shard = Shard(database)
+    for records in CHAINS.values():
+        await shard.inbox.take(records)
+    digests = shard.digests()
+    await shard.close()
+    return digests
+
+
+_interleavings = st.permutations([source for source, records in CHAINS.items() for _ in records])
+_cuts = st.lists(st.integers(1, 6), min_size=1, max_size=30)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=_interleavings, cuts=_cuts, repeat=st.booleans())
+async def test_any_order_between_sources_and_any_cut_give_the_same_rows(
+    database: Database, order: list[str], cuts: list[int], repeat: bool
+) -> None:
+    wanted = await _in_order(database)
+    shard = Shard(database)
+    left = {source: iter(records) for source, records in CHAINS.items()}
+    records: list[Record | Stray] = [next(left[source]) for source in order]
+    sizes = itertools.cycle(cuts)
+    while records:
+        size = next(sizes)
+        batch, records = records[:size], records[size:]
+        await shard.inbox.take(batch)
+        if repeat:
+            await shard.inbox.take(batch)
+    assert shard.digests() == wanted
+    await shard.close()
+
+
+async def test_a_rebuild_out_of_the_facts_alone_equals_the_live_rows(database: Database) -> None:
+    shard = Shard(database)
+    from shared.contracts.envelope import open_fact
+    from shared.eventlog.projections import Placed
+
+    facts = [
+        Placed(source, 3, record.position, open_fact(record.value))
+        for source, records in CHAINS.items()
+        for record in records
+    ]
+    for records in CHAINS.values():
+        await shard.inbox.take(records)
+    for projection in PROJECTIONS:
+        assert live_digest(database.dsn, projection) == rebuild_digest(database.admin_dsn, projection, facts)
+    await shard.close()
+
+
+async def test_a_worker_that_starts_again_goes_on_where_the_first_stopped(database: Database) -> None:
+    wanted = await _in_order(database)
+    shard = Shard(database)
+    for records in CHAINS.values():
+        for record in records:
+            await shard.another().take([record])
+    assert shard.digests() == wanted
+    await shard.close()
+
+
+async def test_two_workers_of_one_shard_cannot_both_fold(database: Database) -> None:
+    shard = Shard(database)
+    first, second = shard.inbox, shard.another()
+    await first.take(CHAINS["billing"][:2])
+    await second.take(CHAINS["billing"][:3])
+    with pytest.raises(Fenced):
+        await first.take(CHAINS["billing"][2:4])
+    await second.take(CHAINS["billing"][3:])
+    await shard.close()
+
+
+async def test_a_gap_drops_records_until_the_true_next_one_comes(database: Database) -> None:
+    shard = Shard(database)
+    billing = CHAINS["billing"]
+    await shard.inbox.take([billing[0], billing[2], billing[3]])
+    assert shard.rows("SELECT position FROM cursor") == [(1,)]
+    await shard.inbox.take(billing[1:])
+    assert shard.rows("SELECT position FROM cursor") == [(len(billing),)]
+    await shard.close()
+
+
+async def test_poison_is_parked_and_holds_its_key_until_a_person_drops_it(database: Database) -> None:
+    shard = Shard(database)
+    held = chain(
+        "billing", [opened("acc_a"), opened("acc_b"), planned("pay_3_a", "acc_a"), planned("pay_3_b", "acc_b")]
+    )
+    poison = Stray(topic=BILLING_EVENTS_TOPIC, partition=3, offset=9, key="acc_a", value=b"x", cause="headers_missing")
+    await shard.inbox.take([held[0], poison, *held[1:]])
+    assert shard.rows("SELECT key, cause FROM parked ORDER BY arrival") == [
+        ("acc_a", "headers_missing"),
+        ("acc_a", "behind_parked"),
+    ]
+    assert shard.rows("SELECT payment_id FROM payment_view") == [("pay_3_b",)]
+    await shard.another().obey([Order(1, BILLING_EVENTS_TOPIC, -1, 9, "dropped")])
+    assert shard.rows("SELECT payment_id FROM payment_view ORDER BY 1") == [("pay_3_a",), ("pay_3_b",)]
+    assert shard.rows("SELECT count(*) FROM parked WHERE released_at IS NULL") == [(0,)]
+    await shard.another().take([poison])
+    assert shard.rows("SELECT count(*) FROM parked WHERE released_at IS NULL") == [(0,)]
+    await shard.close()
+
+
+async def test_a_fact_that_a_projection_cannot_fold_is_parked_alone(database: Database) -> None:
+    shard = Shard(database)
+    records = chain(
+        "billing",
+        [
+            opened("acc_a"),
+            msgspec_replace(planned("pay_3_x", "acc_b"), payment_id="nul\x00"),
+            planned("pay_3_b", "acc_b"),
+            planned("pay_3_a", "acc_a"),
+        ],
+    )
+    await shard.inbox.take(records)
+    assert shard.rows("SELECT key, position FROM parked ORDER BY arrival") == [("acc_b", 2), ("acc_b", 3)]
+    assert shard.rows("SELECT payment_id FROM payment_view") == [("pay_3_a",)]
+    await shard.close()
+
+
+def msgspec_replace(event: Event, **changed: Any) -> Event:
+    import msgspec
+
+    made: Event = msgspec.structs.replace(event, **changed)
+    return made

@@ -20,7 +20,7 @@ SERVICES = ("billing", "ledger", "notifier")
 WAIT_S = 15.0
 
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
-Dsn = Annotated[str | None, typer.Option("--dsn", help="An operator's DSN, instead of a local stack's.")]
+Dsn = Annotated[str | None, typer.Option("--dsn", help="DSN of that service's database, as an operator who may order.")]
 Service = Annotated[str, typer.Argument(help="Whose shard parked it: billing, ledger, notifier.")]
 Place = Annotated[str, typer.Argument(help="Which record, as `list` prints it: SHARD/TOPIC/SOURCE/POSITION.")]
 DEFAULT_STATE = Path(".piperoll")
@@ -36,8 +36,10 @@ def list_parked(
 ) -> None:
     """Print what waits, oldest first: its place, the key it holds, why, since when."""
     count = 0
+    if dsn and not service:
+        raise LocalStackError("--dsn names one service's database: name the service with --service too")
     for name in (service,) if service else SERVICES:
-        for row in _run(_admin_dsn(state, dsn), name, "list", {"all": ended, "limit": limit}):
+        for row in _run(_database(state, dsn, name), "list", {"all": ended, "limit": limit}):
             shard, topic, source, position, key, cause, kind, since, how, ordered = row
             standing = how or (f"{ordered} is ordered" if ordered else "waits")
             typer.echo(
@@ -52,7 +54,7 @@ def list_parked(
 @app.command()
 def show(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Print one parked record with its bytes."""
-    rows = _run(_admin_dsn(state, dsn), service, "show", _place(place))
+    rows = _run(_database(state, dsn, service), "show", _place(place))
     if not rows:
         raise LocalStackError(f"{service} has parked no record {place}: `piperoll admin parked list` names them")
     key, cause, kind, trace, since, how, until, data = rows[0]
@@ -68,23 +70,23 @@ def show(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn 
 @app.command()
 def release(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Have the record decided after all, and those of its key that wait behind it."""
-    _order(service, place, "released", _admin_dsn(state, dsn))
+    _order(service, place, "released", _database(state, dsn, service))
 
 
 @app.command()
 def drop(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Leave the record out for good; those of its key that wait behind it go on."""
-    _order(service, place, "dropped", _admin_dsn(state, dsn))
+    _order(service, place, "dropped", _database(state, dsn, service))
 
 
-def _order(service: str, place: str, how: str, admin_dsn: str) -> None:
+def _order(service: str, place: str, how: str, database: str) -> None:
     parameters = {**_place(place), "how": how, "ordered_by": getpass.getuser()}
-    rows = _run(admin_dsn, service, "order", parameters)
+    rows = _run(database, "order", parameters)
     if not rows:
         raise LocalStackError(f"{service} has no waiting record {place}: `piperoll admin parked list` names them")
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        if _run(admin_dsn, service, "done", {"id": rows[0][0]})[0][0]:
+        if _run(database, "done", {"id": rows[0][0]})[0][0]:
             typer.echo(f"{how}: {service} {place}")
             return
         time.sleep(0.2)
@@ -103,31 +105,32 @@ def _place(text: str) -> dict[str, Any]:
         raise LocalStackError(f"{text} is no place: write SHARD/TOPIC/SOURCE/POSITION, as `list` prints it") from None
 
 
-def _admin_dsn(state: Path, dsn: str | None) -> str:
+def _database(state: Path, dsn: str | None, service: str) -> str:
+    """Return where the service keeps its log, with an operator's rights."""
+    if service not in SERVICES:
+        raise LocalStackError(f"{service} parks nothing: one of {', '.join(SERVICES)}")
     if dsn:
         return dsn
+    from psycopg.conninfo import make_conninfo
+
     from deploy.local.files import read_json_object
     from deploy.local.folder import StateFolder
 
-    folder = StateFolder(state)
-    found = read_json_object(folder.running).get("admin_dsn") or os.environ.get("PIPEROLL_POSTGRES_DSN")
+    found = read_json_object(StateFolder(state).running).get("admin_dsn") or os.environ.get("PIPEROLL_POSTGRES_DSN")
     if not isinstance(found, str):
         raise NotRunningError(state)
-    return found
+    return make_conninfo(found, dbname=f"piperoll_{service}")
 
 
-def _run(admin_dsn: str, service: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _run(database: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     import psycopg
-    from psycopg.conninfo import make_conninfo
 
     from shared.postgres.queries import queries
 
-    if service not in SERVICES:
-        raise LocalStackError(f"{service} parks nothing: one of {', '.join(SERVICES)}")
     statement = queries(Path(__file__).with_suffix(".sql"))[name].encode()
     try:
-        with psycopg.connect(make_conninfo(admin_dsn, dbname=f"piperoll_{service}"), autocommit=True) as connection:
+        with psycopg.connect(database, autocommit=True, application_name="piperoll-admin") as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(statement, parameters).fetchall()
     except psycopg.OperationalError as error:
-        raise LocalStackError(f"the database of {service} does not answer: {str(error).strip()}") from error
+        raise LocalStackError(f"the database does not answer: {str(error).strip()}") from error

@@ -79,12 +79,17 @@ def reconciled_day(stack: Stack) -> Check:
     report = None
     while time.monotonic() < deadline:
         report = _newest_report(stack, day)
-        if report is not None and report.difference_minor == 0 and not report.open_exceptions:
+        if report is not None and report.difference_minor == 0 and not _open(report):
             return Check("day_reconciled", True, f"{day}: books {report.book_minor} = processor")
         time.sleep(0.2)
     if report is None:
         return Check("day_reconciled", False, f"no report of {day} within {RECONCILED_WITHIN_S:.0f} s")
-    return Check("day_reconciled", False, f"{day}: difference {report.difference_minor} minor units")
+    found = f"difference {report.difference_minor} minor units, {_open(report)} open exceptions"
+    return Check("day_reconciled", False, f"{day}: {found}")
+
+
+def _open(report: ReconciliationReported) -> int:
+    return sum(bucket.count for bucket in report.open_exceptions)
 
 
 def _newest_report(stack: Stack, day: str) -> ReconciliationReported | None:

@@ -16,12 +16,12 @@ from deploy.local.errors import LocalStackError, NotRunningError
 
 app = typer.Typer(help="Records that wait for a person.", no_args_is_help=True, rich_markup_mode=None)
 
-SERVICES = ("billing", "ledger", "notifier")
+SERVICES = ("gateway", "billing", "ledger", "notifier")
 WAIT_S = 15.0
 
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="DSN of that service's database, as an operator who may order.")]
-Service = Annotated[str, typer.Argument(help="Whose shard parked it: billing, ledger, notifier.")]
+Service = Annotated[str, typer.Argument(help="Whose shard parked it: gateway, billing, ledger, notifier.")]
 Place = Annotated[str, typer.Argument(help="Which record, as `list` prints it: SHARD/TOPIC/SOURCE/POSITION.")]
 DEFAULT_STATE = Path(".piperoll")
 

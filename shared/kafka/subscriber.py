@@ -77,7 +77,7 @@ class Subscription:
             session_timeout_ms=6_000,
             heartbeat_interval_ms=2_000,
             max_poll_interval_ms=300_000,
-            rebalance_timeout_ms=10_000,
+            rebalance_timeout_ms=20_000,
             isolation_level="read_uncommitted",
             check_crcs=True,
             exclude_internal_topics=True,

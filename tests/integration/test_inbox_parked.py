@@ -90,7 +90,7 @@ def test_a_place_that_is_none_and_a_service_that_is_none_are_named(database: Any
     with pytest.raises(LocalStackError, match="no place"):
         run(database, "drop", "ledger", "3/topic")
     with pytest.raises(LocalStackError, match="parks nothing"):
-        run(database, "drop", "gateway", PLACE)
+        run(database, "drop", "mail", PLACE)
 
 
 def test_a_service_may_note_an_order_as_done_and_no_more(database: Any) -> None:

@@ -16,6 +16,8 @@ _COLOURS = {"ready": "green", "not ready": "yellow", "stopped": "yellow", "down"
 def show(stack: StackStatus) -> None:
     """Print the table, or that nothing runs."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
     if not stack.running:
         console.print(
             f"no stack runs in {stack.state}: start one with `piperoll up --state {stack.state}`", markup=False
@@ -39,5 +41,12 @@ def _cells(process: ProcessStatus) -> list[str]:
     colour = _COLOURS.get(process.state, "white")
     numbers = (process.pid, process.port, process.restarts, process.position, process.lag)
     pid, port, restarts, position, lag = ("" if number is None else str(number) for number in numbers)
-    since = datetime.fromisoformat(process.up_since).astimezone().strftime("%d %b %H:%M:%S") if process.up_since else ""
+    since = _time_of(process.up_since) if process.up_since else ""
     return [process.name, f"[{colour}]{process.state}[/]", pid, port, since, restarts, position, lag]
+
+
+def _time_of(moment: str) -> str:
+    """Return the local time of day, with the day instead of the seconds once it is another one."""
+    then = datetime.fromisoformat(moment).astimezone()
+    is_today = then.date() == datetime.now(then.tzinfo).date()
+    return then.strftime("%H:%M:%S" if is_today else "%d %b %H:%M")

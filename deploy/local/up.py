@@ -11,7 +11,6 @@ from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local.stack import Stack
 
@@ -34,7 +33,7 @@ def run(state: Path, *, demo: bool, services: bool) -> None:
         console.print(f"starting the stack in {stack.state} ...")
         with stack:
             console.print(f"everything is ready after {time.monotonic() - began:.1f} s")
-            console.print(_where_to_look(stack))
+            console.print(_where_to_look(stack), markup=False)
             if demo:
                 _play(stack)
             console.print("running; Ctrl-C (or `piperoll down`) stops it")
@@ -55,22 +54,18 @@ def _play(stack: Stack) -> None:
     play.run(households=DEMO_HOUSEHOLDS, seed=DEMO_SEED, as_json=False, keep=None, stack=stack)
 
 
-def _where_to_look(stack: Stack) -> Table:
-    table = Table.grid(padding=(0, 2))
-    at = f" --state {stack.state}"
-    ports = stack.ports
-    rows = {
+def _where_to_look(stack: Stack) -> str:
+    ports, at = stack.ports, f"--state {stack.state}"
+    places = {
         "gateway": f"{stack.gateway_url}  (API: {stack.gateway_url}/docs)" if "gateway-http" in ports else "",
-        "a token": f"piperoll token member --account ACCOUNT_ID{at}" if "identity" in ports else "",
+        "a token": f"piperoll token member --account ACCOUNT_ID {at}" if "identity" in ports else "",
         "mails": f"{stack.mail_url}/mails" if "mail" in ports else "",
         "card processor": f"{stack.card_url}/_sim/charges" if "card" in ports else "",
         "identity": stack.issuer,
         "Kafka": stack.bootstrap,
         "PostgreSQL": stack.admin_dsn if "postgres" in stack.processes else "the one PIPEROLL_POSTGRES_DSN names",
-        "logs": f"{stack.state.logs}/  (piperoll logs NAME --follow{at})",
-        "health": f"piperoll status{at}",
+        "logs": f"{stack.state.logs}",
+        "": f"piperoll logs NAME --follow {at}",
+        "health": f"piperoll status {at}",
     }
-    for name, place in rows.items():
-        if place:
-            table.add_row(f"  {name}", place)
-    return table
+    return "\n".join(f"  {name:<15} {place}" for name, place in places.items() if place)

@@ -59,9 +59,13 @@ async def load(store: Store, shard: int, dsn: str) -> OpenNotices:
     """Return a shard's open notices: those of the index, and the log from there on. Errors: StoreDown."""
     position, open_at = await asyncio.to_thread(_indexed, dsn, shard)
     notices = OpenNotices()
+    wanted = set(open_at)
     for at in open_at:
-        for row in await store.read(shard, at - 1, 1):
-            notices.take(row)
+        if at > notices.position:
+            for row in await store.read(shard, at - 1, READ_AT_ONCE):
+                if row.position in wanted:
+                    notices.take(row)
+                notices.position = row.position
     notices.position = position
     while rows := await store.read(shard, notices.position, READ_AT_ONCE):
         for row in rows:

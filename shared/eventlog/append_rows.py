@@ -1,41 +1,54 @@
 """Event rows as PostgreSQL takes and gives them: COPY's buffer, a statement's arrays, a result's rows."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from psycopg.pq.abc import PGresult
 
 from shared.eventlog.ports import EventRow, Held
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, UUID_OID, array, as_int, as_time, int4, int8
 
+COPY_PIECE_ROWS = 100
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">II", 0, 0)
 _COPY_END = b"\xff\xff"
 _COPY_START = struct.Struct(">hiiiqi").pack
-_COPY_MIDDLE = struct.Struct(">iqi16si").pack
+_COPY_MIDDLE = struct.Struct(">iqi16s").pack
 _NULL = b"\xff\xff\xff\xff"
 
 
-def copy_buffer(rows: Sequence[EventRow]) -> bytes:
-    """Return the rows as COPY's binary format."""
-    parts = [_COPY_HEAD]
-    add = parts.append
+def copy_buffers(rows: Iterable[EventRow]) -> Iterator[bytes]:
+    """Return the rows as COPY's binary format, header and trailer included, in pieces of `COPY_PIECE_ROWS`."""
+    waiting = iter(rows)
+    yield _COPY_HEAD
+    while piece := list(islice(waiting, COPY_PIECE_ROWS)):
+        yield _copy_piece(piece)
+    yield _COPY_END
+
+
+def _copy_piece(rows: Sequence[EventRow]) -> bytes:
+    parts: list[bytes] = []
+    types: dict[str, bytes] = {}
     for row in rows:
-        stream, type_, data = row.stream.encode(), row.type.encode(), row.data
-        add(_COPY_START(9, 4, row.shard, 8, row.position, len(stream)))
-        add(stream)
-        add(_COPY_MIDDLE(8, row.version, 16, row.event_id, len(type_)))
-        add(type_)
-        add(int4(len(data)))
-        add(data)
-        for optional in (row.digest, row.trace):
-            if optional is None:
-                add(_NULL)
-            else:
-                value = optional if isinstance(optional, bytes) else optional.encode()
-                add(int4(len(value)))
-                add(value)
-    add(_COPY_END)
+        stream, data = row.stream.encode(), row.data
+        type_ = types.get(row.type)
+        if type_ is None:
+            types[row.type] = type_ = int4(len(row.type.encode())) + row.type.encode()
+        parts += (
+            _COPY_START(9, 4, row.shard, 8, row.position, len(stream)),
+            stream,
+            _COPY_MIDDLE(8, row.version, 16, row.event_id),
+            type_,
+            int4(len(data)),
+            data,
+            _copy_value(row.digest),
+            _NULL if row.trace is None else _copy_value(row.trace.encode()),
+        )
     return b"".join(parts)
+
+
+def _copy_value(value: bytes | None) -> bytes:
+    return _NULL if value is None else int4(len(value)) + value
 
 
 def held_of(result: PGresult, row: int) -> Held:

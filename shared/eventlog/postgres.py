@@ -111,7 +111,7 @@ class PostgresStore(PostgresPlaces):
 
     def _store(self, session: Session, batches: Sequence[Batch], side: Sequence[SideRows]) -> PQGen[datetime]:
         calls = yield from side_calls(session, self._statements, side)
-        return (yield from append(session, batches, calls, begun=True))
+        return (yield from append(session, batches, calls, locked=True))
 
     async def fate_of(self, batch: Batch) -> Fate:
         backend = self._sessions.lost(batch.shard)

@@ -6,7 +6,8 @@ mode `owned` or `shared` belongs to a running service and refuses plain calls wi
 """
 
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from eventsourcing.persistence import (
 )
 from psycopg.abc import PQGen
 
-from shared.eventlog.append import append, lock
+from shared.eventlog.append import COPY_FROM_ROWS, append, copy_rows, lock
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, Cursor, EventRow, Held, Mode, Parked
 from shared.eventlog.postgres_sessions import again_after_lock_timeout
@@ -76,38 +77,58 @@ class LogRecorder(ApplicationRecorder):
         cursors: Sequence[Cursor] = (),
         parked: Sequence[Parked] = (),
     ) -> PQGen[int]:
-        begun = held is None
+        locked = held is None
         if held is None:
-            locked, _ = yield from lock(session, [self.shard], mode, [])
-            held = locked[self.shard]
+            found, _ = yield from lock(session, [self.shard], mode, [])
+            held = found[self.shard]
         first = held.next_position
-        ids = event_ids or [event_id_of(event) for event in stored_events]
-        rows = [
-            EventRow(
-                self.shard,
-                first + number,
-                str(event.originator_id),
-                event.originator_version,
-                ids[number],
-                event.topic,
-                event.state,
-                digests[number] if digests else None,
-            )
-            for number, event in enumerate(stored_events)
-        ]
+        rows: list[EventRow] = []
+        leaves: list[bytes] = []
+        making = self._rows(first, stored_events, event_ids, digests, rows, leaves)
+        copied = locked and len(stored_events) >= COPY_FROM_ROWS
+        if copied:
+            yield from copy_rows(session, self.shard, making)
+        else:
+            deque(making, maxlen=0)
         batch = Batch(
             shard=self.shard,
             mode=mode,
             epoch=held.epoch,
             held_position=first,
-            head=extend(held.head, first - 1, [leaf_hash(event.state) for event in stored_events]),
+            head=extend(held.head, first - 1, leaves),
             recorded_at=recorded_at or held.recorded_at,
             rows=rows,
             cursors=cursors,
             parked=parked,
         )
-        yield from append(session, [batch], begun=begun)
+        yield from append(session, [batch], locked=locked, copied=copied)
         return first
+
+    def _rows(
+        self,
+        first: int,
+        stored_events: Sequence[StoredEvent],
+        event_ids: Sequence[bytes] | None,
+        digests: Sequence[bytes | None] | None,
+        rows: list[EventRow],
+        leaves: list[bytes],
+    ) -> Iterator[EventRow]:
+        """Make the rows one by one, while the server works on those before, and note them and their leaves."""
+        for number, event in enumerate(stored_events):
+            stream = str(event.originator_id)
+            row = EventRow(
+                self.shard,
+                first + number,
+                stream,
+                event.originator_version,
+                event_ids[number] if event_ids else event_id_of(stream, event.originator_version),
+                event.topic,
+                event.state,
+                digests[number] if digests else None,
+            )
+            rows.append(row)
+            leaves.append(leaf_hash(event.state))
+            yield row
 
     def select_events(
         self,

@@ -7,16 +7,16 @@ from uuid import UUID
 from eventsourcing.persistence import InfrastructureFactoryError, StoredEvent
 from psycopg.pq.abc import PGresult
 
-from shared.ids import ROOT_BYTES, event_id
+from shared.ids import ROOT_BYTES
 from shared.postgres.binary import int8, read_bytes, read_int, read_text
 
+_INDEX_0 = b"\0\0"
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
 
-def event_id_of(event: StoredEvent) -> bytes:
+def event_id_of(stream: str, version: int) -> bytes:
     """Return the id of an event that has no envelope: a hash of originator and version, index 0."""
-    named = f"{event.originator_id}\n{event.originator_version}".encode()
-    return event_id(hashlib.sha256(named).digest()[:ROOT_BYTES], 0)
+    return hashlib.sha256(f"{stream}\n{version}".encode()).digest()[:ROOT_BYTES] + _INDEX_0
 
 
 def originator_reader(kind: str) -> Callable[[str], UUID | str]:

@@ -14,6 +14,7 @@ from shared.eventlog.memory import MemoryPlaces
 from shared.eventlog.ports import EventRow, Record, Stray
 from shared.eventlog.relay import Relay
 from shared.kafka.publisher import KafkaPublisher
+from shared.kafka.topics import ensure_topics
 from tests.integration.inbox_bench import Offsets, Taker, chain, inbox_of, new_topic, publisher_of, until
 from tests.unit.shared.test_relay import nudged, row
 
@@ -24,7 +25,8 @@ BACK_AFTER_S = 20.0
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A broker of our own, to be killed."""
-    with Stack(tmp_path_factory.mktemp("kafka"), only=("kafka",)) as stack:
+    ours = {"PIPEROLL_KAFKA_BOOTSTRAP": ""}
+    with Stack(tmp_path_factory.mktemp("kafka"), only=("kafka",), env=ours) as stack:
         yield stack
 
 
@@ -59,8 +61,6 @@ class Applier(Taker):
 @pytest.fixture
 async def flow(kafka: Stack) -> AsyncIterator[tuple[Log, Relay, Applier]]:
     """A relay that follows a growing log, and an inbox that applies what comes."""
-    from shared.kafka.topics import ensure_topics
-
     await ensure_topics(kafka.bootstrap, 8)
     log, applier = Log(), Applier()
     publisher = KafkaPublisher(kafka.bootstrap, "billing")

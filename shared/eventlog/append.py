@@ -35,6 +35,8 @@ from shared.postgres.wire import BEGIN, COMMIT, Call, Session, copy, describe, p
 SQL = queries(Path(__file__).parent / "sql" / "store.sql")
 # From here on COPY is cheaper than arrays, in spite of its further round trips (tests/bench/store.py).
 COPY_FROM_ROWS = 64
+# Classes of SQLSTATE that no repetition mends: data, integrity, syntax and rights, our triggers, corruption.
+_OURS = ("0A", "22", "23", "42", "P0", "PR", "XX")
 FENCED, FALLING, UNIQUE_VIOLATION = "PRF01", "PRF02", "23505"
 _TIMESTAMPTZ = 1184
 
@@ -143,7 +145,7 @@ def fault_of(error: Exception, unknown: bool) -> PiperollError:
         return OwnFault(str(error))
     if state == UNIQUE_VIOLATION:
         return AlreadyStored(str(error))
-    if state is not None and state[:2] in ("22", "23", "42"):
+    if state is not None and state[:2] in _OURS:
         return OwnFault(str(error))
     return StoreDown(str(error))
 

@@ -128,7 +128,11 @@ class StoredState(msgspec.Struct, frozen=True):
 
 
 class SideRows(msgspec.Struct, frozen=True):
-    """Rows of a service's own that go with the events in one transaction: a named statement and its parameters."""
+    """Rows of a service's own that go with the events in one transaction: a named statement and its parameters.
+
+    The statement is one of those that the store was made with and takes one array per column of the rows:
+    `INSERT INTO t SELECT * FROM unnest($1::text[], $2::bigint[])`.
+    """
 
     statement: str
     parameters: Sequence[tuple[object, ...]]
@@ -175,7 +179,9 @@ class Store(Protocol):
         ...
 
     async def fate_of(self, batch: Batch) -> Fate:
-        """Tell what became of a batch whose COMMIT went unanswered; owned shards get a new epoch by it.
+        """Tell what became of a batch whose COMMIT went unanswered; an owned shard's epoch is one higher after it.
+
+        A batch without rows is always to be done again: nothing tells, and nothing of it counts twice.
 
         Fenced when another worker has taken the shard meanwhile.
         """

@@ -14,7 +14,7 @@ from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, EventRow, Mode
 from shared.eventlog.postgres import PostgresStore
 from shared.postgres.migrate import MigrationRefused
-from shared.postgres.provision import ProvisionRefused, provision
+from shared.postgres.provision import ProvisionRefused, provision, provision_people
 from tests.conftest import Database, ServiceDatabase
 
 Connection = psycopg.Connection[Any]
@@ -45,16 +45,29 @@ def put_events(database: Database, service: str, count: int) -> None:
     asyncio.run(put())
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "migrations"
+def first_migration(folder: Path) -> Path:
     folder.mkdir()
     (folder / "0001_invoice.sql").write_text("CREATE TABLE invoice (id text PRIMARY KEY);\n")
     return folder
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return first_migration(tmp_path / "migrations")
+
+
+@pytest.fixture
 def database(service_database: ServiceDatabase, folder: Path) -> Database:
+    return with_rows(service_database, folder)
+
+
+@pytest.fixture(scope="module")
+def kept(service_database: ServiceDatabase, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """One database for the tests that cannot change it."""
+    return with_rows(service_database, first_migration(tmp_path_factory.mktemp("kept") / "migrations"))
+
+
+def with_rows(service_database: ServiceDatabase, folder: Path) -> Database:
     made = service_database("billing", shards=2, migrations=folder)
     put_events(made, "billing", 3)
     with psycopg.connect(made.dsn) as service:
@@ -132,14 +145,14 @@ def test_the_gateways_shards_are_shared_and_the_others_owned(service_database: S
 
 
 @pytest.fixture
-def service(database: Database) -> Iterator[Connection]:
-    with psycopg.connect(database.dsn, autocommit=True) as connection:
+def service(kept: Database) -> Iterator[Connection]:
+    with psycopg.connect(kept.dsn, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
+def owner(kept: Database) -> Iterator[Connection]:
+    with psycopg.connect(kept.admin_dsn, autocommit=True) as connection:
         connection.execute("SET ROLE piperoll_billing_migrator")
         yield connection
 
@@ -167,8 +180,8 @@ def test_the_owner_may_not_change_an_event_either(owner: Connection, table: str,
     assert refused.value.sqlstate == "PRE01"
 
 
-def test_replica_mode_does_not_open_the_door(database: Database) -> None:
-    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
+def test_replica_mode_does_not_open_the_door(kept: Database) -> None:
+    with psycopg.connect(kept.admin_dsn, autocommit=True) as admin:
         admin.execute("SET session_replication_role = replica")
         with pytest.raises(psycopg.DatabaseError, match="events are never changed"):
             admin.execute("DELETE FROM event")
@@ -200,10 +213,10 @@ def test_the_service_works_with_its_own_tables(service: Connection) -> None:
     service.execute("DELETE FROM invoice WHERE id = 'inv_3'")
 
 
-def test_another_service_cannot_connect(database: Database, service_database: ServiceDatabase) -> None:
+def test_another_service_cannot_connect(kept: Database, service_database: ServiceDatabase) -> None:
     service_database("notifier", shards=1)
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(make_conninfo(database.dsn, user="piperoll_notifier"))
+        psycopg.connect(make_conninfo(kept.dsn, user="piperoll_notifier"))
 
 
 def test_the_fence_names_what_it_found(service: Connection) -> None:
@@ -212,10 +225,10 @@ def test_the_fence_names_what_it_found(service: Connection) -> None:
     assert fenced.value.sqlstate == "PRF01"
 
 
-def test_the_bounds_on_every_wait_are_set_and_the_dsns_own_settings_kept(database: Database) -> None:
+def test_the_bounds_on_every_wait_are_set_and_the_dsns_own_settings_kept(kept: Database) -> None:
     from shared.postgres.pool import pool
 
-    dsn = make_conninfo(database.dsn, sslmode="disable", options="-c work_mem=1234kB", application_name="mine")
+    dsn = make_conninfo(kept.dsn, sslmode="disable", options="-c work_mem=1234kB", application_name="mine")
     with pool(dsn, "other") as opened, opened.connection() as connection:
         settings = {
             name: connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
@@ -223,3 +236,14 @@ def test_the_bounds_on_every_wait_are_set_and_the_dsns_own_settings_kept(databas
         }
         assert connection.info.get_parameters()["sslmode"] == "disable"
     assert [value for value in settings.values() if value] == [("2s",), ("10s",), ("1234kB",), ("mine",)]
+
+
+def test_the_people_database_is_made_and_made_again(postgres_admin_dsn: str, service_database: ServiceDatabase) -> None:
+    service_database("ledger", shards=1)
+    name = f"test_people_{os.getpid()}"
+    for _ in range(2):
+        provision_people(postgres_admin_dsn, database=name)
+    with psycopg.connect(make_conninfo(postgres_admin_dsn, dbname=name, user="piperoll_gateway")) as gateway:
+        assert gateway.execute("SELECT has_database_privilege(current_database(), 'CREATE')").fetchone() == (False,)
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(make_conninfo(postgres_admin_dsn, dbname=name, user="piperoll_ledger"))

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -26,7 +25,7 @@ from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import EventRow
 from shared.eventlog.writer import Writer
 from shared.ids import root_of_key
-from tests.integration.card_simulator import KEY, Simulator, eventually, running
+from tests.integration.card_simulator import KEY, Simulator, eventually
 
 ZONE = ZoneInfo("America/New_York")
 TENANT = "demo"
@@ -85,6 +84,7 @@ class BillingShard:
     """Asks as the gateway would, and reads the log."""
 
     simulator: Simulator
+    prefix: str
     store: MemoryStore = field(default_factory=lambda: MemoryStore(1))
     index: MemoryIndex = field(default_factory=MemoryIndex)
     numbers: Any = field(default_factory=itertools.count)
@@ -103,7 +103,7 @@ class BillingShard:
         await self.worker.start()
 
     async def ask(self, request: Event) -> Answer:
-        root = root_of_key(TENANT, "test", "ask", None, str(next(self.numbers)))
+        root = root_of_key(TENANT, "test", "ask", None, f"{self.prefix}{next(self.numbers)}")
         actor = Actor("member", "mem_1")
         submitted = Submitted(command=request, tenant=TENANT, root=root, actor=actor, correlation=root.hex())
         return await self.worker.writer.submit(submitted)
@@ -113,7 +113,8 @@ class BillingShard:
         at = rfc3339(self.clock.now())
         contact = (PersonField(field="email", version=1),)
         line = PremiumLine(policy_id="pol_1", coverage_month="2026-03", gross_minor=AMOUNT_MINOR)
-        account_id, invoice_id, payment_id = f"acc_{name}", f"inv_0_{name}", f"pay_0_{name}"
+        whole = self.prefix + name
+        account_id, invoice_id, payment_id = f"acc_{whole}", f"inv_0_{whole}", f"pay_0_{whole}"
         await self.ask(
             AccountRequested(account_id=account_id, member_id="mem_1", language="en", contact=contact, received_at=at)
         )
@@ -165,12 +166,15 @@ class BillingShard:
 
 
 @asynccontextmanager
-async def billing_shard(folder: Path) -> AsyncIterator[BillingShard]:
-    """Start a simulator and a worker that holds shard 0."""
-    async with running(folder) as simulator:
-        shard = BillingShard(simulator)
-        await shard.worker.start()
-        try:
-            yield shard
-        finally:
-            await shard.worker.stop()
+async def billing_shard(simulator: Simulator, prefix: str) -> AsyncIterator[BillingShard]:
+    """Start a worker that holds shard 0; a simulator that a test ended is started again afterwards, without faults."""
+    shard = BillingShard(simulator, prefix)
+    await shard.worker.start()
+    try:
+        yield shard
+    finally:
+        await shard.worker.stop()
+        assert simulator.process is not None
+        if simulator.process.returncode is not None:
+            await simulator.start()
+        await simulator.control("DELETE", "faults")

@@ -20,16 +20,22 @@ from shared.contracts.gateway import WebhookReceived
 from shared.errors import Overloaded
 from shared.faults import Point, arm, disarm_all
 from tests.integration.billing_shard import AMOUNT_MINOR, BillingShard, billing_shard
-from tests.integration.card_simulator import eventually
+from tests.integration.card_simulator import Simulator, eventually, running
 
 SETTLED = ["attempt-planned", "attempt-registered", "payment-settled", "payment-allocated"]
 UNKNOWN_FIRST = ["attempt-planned", "attempt-registered", "payment-unknown", "payment-settled", "payment-allocated"]
 DECLINED_CARD = "pm_card_visa_chargeDeclinedInsufficientFunds"
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def simulator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Simulator]:
+    async with running(tmp_path_factory.mktemp("card")) as one:
+        yield one
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def shard(tmp_path: Path) -> AsyncIterator[BillingShard]:
-    async with billing_shard(tmp_path) as one:
+async def shard(simulator: Simulator, tmp_path: Path) -> AsyncIterator[BillingShard]:
+    async with billing_shard(simulator, tmp_path.name.replace("_", "")) as one:
         yield one
     disarm_all()
 
@@ -359,4 +365,5 @@ async def test_two_hundred_payments_settle_side_by_side(shard: BillingShard) -> 
     await shard.idle(30)
     assert len(shard.of(PaymentSettled)) == 200
     charges = (await shard.simulator.control("GET", "charges"))["data"]
-    assert sorted(charge["metadata"]["payment_id"] for charge in charges) == sorted(payments)
+    paid = [charge["metadata"]["payment_id"] for charge in charges]
+    assert sorted(payment for payment in paid if payment in payments) == sorted(payments)

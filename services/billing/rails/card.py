@@ -93,6 +93,8 @@ class CardRail:
             if error.http_status in (409, 429):
                 return Busy()
             return Refused(refusal_of(error.code))
+        except stripe.IdempotencyError as error:
+            return Busy() if error.http_status == 409 else NoAnswer(spoiled=True)
         except stripe.StripeError as error:
             return _no_yes(error)
         except LOST:

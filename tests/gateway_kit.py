@@ -150,7 +150,8 @@ def bearer(role: str = "finance", *accounts: str, **changed: Any) -> str:
 def signed(content: Mapping[str, Any], key: RSAKey | ECKey = RSA_KEY, **head: Any) -> str:
     """Return a token under a key; `head` changes its header, None leaves a name out."""
     header = {"alg": "RS256" if isinstance(key, RSAKey) else "ES256", "kid": "rsa", **head}
-    return jwt.encode({k: v for k, v in header.items() if v is not None}, dict(content), key)
+    named = {name: value for name, value in header.items() if value is not None}
+    return jwt.encode(named, dict(content), key, algorithms=[str(named["alg"])])
 
 
 def settings(**changed: Any) -> GatewaySettings:

@@ -4,10 +4,12 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
@@ -24,7 +26,7 @@ from shared.contracts.billing import (
     PaymentSettled,
     Refusal,
 )
-from shared.contracts.envelope import Envelope, encode_event, seal
+from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Allocation, Event, Method, PremiumLine
 from shared.contracts.ledger import EntryPosted, Posting
 from shared.contracts.notifier import NoticePlanned, NoticeSent
@@ -33,6 +35,7 @@ from shared.errors import Fenced
 from shared.eventlog.merkle import leaf_hash
 from shared.eventlog.ports import Order, Record, Stray
 from shared.eventlog.postgres import PostgresStore
+from shared.eventlog.projections import Placed
 from shared.eventlog.rebuild import live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
 
@@ -167,7 +170,7 @@ class Shard:
         self.dsn = database.dsn
         with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
             for table in (*TABLES, "cursor", "parked", "parked_order"):
-                admin.execute(f"DELETE FROM {table}".encode())
+                admin.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
         self.store = PostgresStore(database.dsn, "gateway")
         self.folder = Folder(database.dsn, PROJECTIONS)
         self.folder.open()
@@ -223,9 +226,6 @@ async def test_any_order_between_sources_and_any_cut_give_the_same_rows(
 
 async def test_a_rebuild_out_of_the_facts_alone_equals_the_live_rows(database: Database) -> None:
     shard = Shard(database)
-    from shared.contracts.envelope import open_fact
-    from shared.eventlog.projections import Placed
-
     facts = [
         Placed(source, 3, record.position, open_fact(record.value))
         for source, records in CHAINS.items()
@@ -295,7 +295,7 @@ async def test_a_fact_that_a_projection_cannot_fold_is_parked_alone(database: Da
         "billing",
         [
             opened("acc_a"),
-            msgspec_replace(planned("pay_3_x", "acc_b"), payment_id="nul\x00"),
+            changed(planned("pay_3_x", "acc_b"), payment_id="nul\x00"),
             planned("pay_3_b", "acc_b"),
             planned("pay_3_a", "acc_a"),
         ],
@@ -306,8 +306,6 @@ async def test_a_fact_that_a_projection_cannot_fold_is_parked_alone(database: Da
     await shard.close()
 
 
-def msgspec_replace(event: Event, **changed: Any) -> Event:
-    import msgspec
-
-    made: Event = msgspec.structs.replace(event, **changed)
+def changed(event: Event, **fields: Any) -> Event:
+    made: Event = msgspec.structs.replace(event, **fields)
     return made

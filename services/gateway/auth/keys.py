@@ -62,7 +62,7 @@ class PublishedKeys:
             now = self._clock.monotonic()
             fresh = now - self._fetched_at < CEILING_S
             if (kid in self._keys and fresh) or now - self._tried_at < FLOOR_S:
-                if not self._keys:
+                if self._fetched_at == float("-inf"):
                     raise IdentityDown("the identity provider's keys are not known yet")
                 return
             self._tried_at = now

@@ -1,0 +1,154 @@
+"""The append: what waits is one commit, a root is one event, and an unknown commit is asked after."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from services.gateway.append import Appender, Wanted
+from services.gateway.statements import REQUEST
+from shared.clock import Clock, ManualClock, SystemClock
+from shared.contracts.envelope import open_fact
+from shared.contracts.event import Actor
+from shared.contracts.gateway import WebhookReceived
+from shared.errors import Conflict, Overloaded, StoreDown
+from shared.eventlog.memory import MemoryStore
+from shared.eventlog.merkle import EMPTY_ROOT, extend, leaf_hash, root
+from shared.eventlog.ports import Mode
+from shared.ids import Root, event_id
+
+ZONE = ZoneInfo("America/New_York")
+AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+
+
+def wanted(number: int, shard: int = 0, digest: bytes = b"d" * 32, kind: str | None = "payment") -> Wanted:
+    return Wanted(
+        shard=shard,
+        tenant="demo",
+        root=Root(number.to_bytes(14, "big")),
+        stream=f"whk_{number}",
+        event=WebhookReceived(
+            provider="card", provider_event_id="e", kind="k", object_id="o", body_sha256="h", received_at="r"
+        ),
+        actor=Actor("processor", "card"),
+        trace="00-a-b-01",
+        digest=digest,
+        kind=kind,
+        account_id="acc",
+    )
+
+
+@asynccontextmanager
+async def appending(store: MemoryStore, limit: int = 1_000, clock: Clock | None = None) -> AsyncIterator[Appender]:
+    appender = Appender(store, clock or SystemClock(), ZONE, limit)
+    task = asyncio.get_running_loop().create_task(appender.run())
+    try:
+        yield appender
+    finally:
+        await appender.stop()
+        await task
+
+
+async def test_what_waits_is_committed_together_over_all_shards() -> None:
+    store = MemoryStore(4, mode=Mode.SHARED)
+    async with appending(store) as appender:
+        answers = await asyncio.gather(*(appender.append(wanted(n, shard=n % 4)) for n in range(40)))
+    assert [answer.position for answer in answers] == [n // 4 + 1 for n in range(40)]
+    assert len(store.side[REQUEST]) == 40
+    for number, shard in store.shards.items():
+        leaves = [leaf_hash(row.data) for row in shard.copies]
+        assert [row.position for row in shard.copies] == list(range(1, 11))
+        assert root(shard.head) == root(extend(b"", 0, leaves)) != EMPTY_ROOT
+        assert {row.shard for row in shard.copies} == {number}
+
+
+async def test_one_root_in_one_batch_is_one_event() -> None:
+    store = MemoryStore(1, mode=Mode.SHARED)
+    async with appending(store) as appender:
+        answers = await asyncio.gather(*(appender.append(wanted(1)) for _ in range(10)))
+    assert sum(not answer.replayed for answer in answers) == 1
+    assert {answer.position for answer in answers} == {1}
+    assert len(store.shards[0].copies) == len(store.side[REQUEST]) == 1
+
+
+async def test_the_same_root_with_another_digest_is_a_conflict() -> None:
+    store = MemoryStore(1, mode=Mode.SHARED)
+    async with appending(store) as appender:
+        await appender.append(wanted(1))
+        with pytest.raises(Conflict):
+            await appender.append(wanted(1, digest=b"e" * 32))
+    assert len(store.shards[0].copies) == 1
+
+
+async def test_the_envelope_says_who_what_and_when() -> None:
+    clock = ManualClock(AT)
+    store = MemoryStore(1, mode=Mode.SHARED, clock=clock)
+    async with appending(store, clock=clock) as appender:
+        await appender.append(wanted(1))
+    (row,) = store.shards[0].copies
+    envelope = open_fact(row.data).envelope
+    assert row.event_id == event_id(Root((1).to_bytes(14, "big")), 0)
+    assert envelope.event_id == row.event_id.hex()
+    assert envelope.correlation == (1).to_bytes(14, "big").hex()
+    assert (envelope.stream, envelope.version, row.trace) == ("whk_1", 1, "00-a-b-01")
+    assert envelope.recorded_at == "2026-11-24T03:00:00.000000Z"
+    assert envelope.effective_date == "2026-11-23"
+
+
+async def test_recorded_time_never_falls_within_a_shard() -> None:
+    clock = ManualClock(AT)
+    store = MemoryStore(1, mode=Mode.SHARED, clock=clock)
+    store.shards[0].recorded_at = AT + timedelta(hours=1)
+    async with appending(store, clock=clock) as appender:
+        answer = await appender.append(wanted(1))
+    assert answer.recorded_at == AT + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_an_unknown_commit_is_asked_after_and_made_once(stored: bool) -> None:
+    store = MemoryStore(2, mode=Mode.SHARED)
+    async with appending(store) as appender:
+        store.lose_commit(stored=stored)
+        answers = await asyncio.gather(appender.append(wanted(1)), appender.append(wanted(2, shard=1)))
+    assert [answer.position for answer in answers] == [1, 1]
+    assert [len(shard.copies) for shard in store.shards.values()] == [1, 1]
+
+
+async def test_a_store_that_is_down_stores_nothing_and_says_so() -> None:
+    store = MemoryStore(1, mode=Mode.SHARED)
+    async with appending(store) as appender:
+        store.down = True
+        with pytest.raises(StoreDown):
+            await appender.append(wanted(1))
+        store.down = False
+        assert (await appender.append(wanted(1))).position == 1
+
+
+async def test_a_full_queue_is_refused_and_a_stopping_one_too() -> None:
+    store = MemoryStore(1, mode=Mode.SHARED)
+    appender = Appender(store, SystemClock(), ZONE, 1)
+    first = asyncio.get_running_loop().create_task(appender.append(wanted(1)))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await appender.append(wanted(2))
+    task = asyncio.get_running_loop().create_task(appender.run())
+    assert (await first).position == 1
+    await appender.stop()
+    await task
+    with pytest.raises(Overloaded):
+        await appender.append(wanted(3))
+
+
+async def test_a_request_that_cannot_be_stored_fails_alone() -> None:
+    store = MemoryStore(1, mode=Mode.SHARED)
+    bad = msgspec.structs.replace(wanted(2), event=msgspec.structs.replace(wanted(2).event, kind="x" * 70_000))
+    async with appending(store) as appender:
+        answers = await asyncio.gather(
+            appender.append(wanted(1)), appender.append(bad), appender.append(wanted(3)), return_exceptions=True
+        )
+    assert isinstance(answers[1], Exception)
+    assert [row.stream for row in store.shards[0].copies] == ["whk_1", "whk_3"]

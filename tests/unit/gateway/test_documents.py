@@ -1,0 +1,132 @@
+"""The catalogue of errors, the OpenAPI document and what the code really does are one."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from services.gateway.errors import PROBLEMS, REASONS, language_of
+from services.gateway.http.bodies import _BY_NAME, _code
+from services.gateway.http.gen import DOCS, differing
+from services.gateway.http.openapi import document
+from services.gateway.http.operations import OPERATIONS
+from shared.contracts.billing import Refusal
+from shared.eventlog.memory import MemoryStore
+from shared.eventlog.ports import Mode
+from shared.ids import Root, account_id, shard_of, thing_id
+from tests.gateway_kit import NoReads, bearer, gateway, invoice_body, payment_body
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = document()
+
+
+def test_the_committed_documents_are_what_the_code_says() -> None:
+    assert differing() == []
+
+
+@pytest.mark.parametrize("refusal", list(Refusal))
+def test_every_refusal_of_billing_has_words(refusal: Refusal) -> None:
+    assert REASONS[refusal.value].status == "refused"
+
+
+@pytest.mark.parametrize("entry", [*PROBLEMS.values(), *REASONS.values()])
+def test_every_code_says_what_is_wrong_and_what_to_do_in_both_languages(entry: Any) -> None:
+    assert re.fullmatch(r"[a-z][a-z_]+", entry.code)
+    for language in ("en", "es"):
+        words = entry.words[language]
+        assert words.sentence.endswith(".")
+        assert words.next.endswith(".")
+    assert entry.words["en"].sentence != entry.words["es"].sentence
+
+
+def _literal_codes() -> Iterator[str]:
+    """Yield every code that the gateway's source hands to a Problem or a refusal, as far as it is a literal."""
+    for path in (ROOT / "services" / "gateway").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = getattr(node.func, "id", "")
+            first = node.args[0]
+            if name in ("Problem", "_refused", "SignatureRefused") and isinstance(first, ast.Constant):
+                yield str(first.value)
+
+
+def test_every_code_in_the_source_is_in_the_catalogue() -> None:
+    used = set(_literal_codes())
+    assert len(used) > 30
+    assert used <= set(PROBLEMS)
+    assert set(_BY_NAME.values()) <= set(PROBLEMS)
+    kinds = ("missing", "extra_forbidden", "int_type", "greater_than", "greater_than_equal", "less_than_equal",
+             "too_short", "too_long", "string_type", "literal_error", "string_pattern_mismatch", "other")  # fmt: skip
+    assert {_code(kind, ("x",), {}) for kind in kinds} <= set(PROBLEMS)
+
+
+def test_every_code_that_an_operation_names_is_in_the_catalogue_and_every_code_is_named_by_one() -> None:
+    named: set[str] = set()
+    for path in DOCUMENT["paths"].values():
+        for operation in path.values():
+            for answer in operation["responses"].values():
+                schema = answer["content"].get("application/problem+json", {}).get("schema", {})
+                named |= set(schema.get("properties", {}).get("code", {}).get("enum", ()))
+    assert named <= set(PROBLEMS)
+    assert set(PROBLEMS) - named == {"origin_not_allowed"}
+
+
+def test_the_openapi_document_is_whole() -> None:
+    assert DOCUMENT["openapi"] == "3.1.0"
+    refs = re.findall(r"#/components/(\w+)/([\w-]+)", (DOCS / "openapi.json").read_text(encoding="utf-8"))
+    for kind, name in refs:
+        assert name in DOCUMENT["components"][kind]
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    ids = [operation["operationId"] for path in DOCUMENT["paths"].values() for operation in path.values()]
+    assert len(ids) == len(set(ids)) == sum(operation.documented for operation in OPERATIONS)
+    for path, operations in DOCUMENT["paths"].items():
+        for operation in operations.values():
+            named = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
+            assert named == set(re.findall(r"\{(\w+)\}", path))
+            assert all(one["required"] for one in operation["parameters"] if one["in"] == "path")
+
+
+def test_public_operations_say_so() -> None:
+    assert DOCUMENT["paths"]["/webhooks/cards"]["post"]["security"] == []
+    assert DOCUMENT["paths"]["/v1/payments"]["post"]["security"] == [{"bearer": []}]
+
+
+def _schema(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
+
+
+async def test_answers_are_as_the_document_says() -> None:
+    root = Root(b"o" * 14)
+    account, reads = account_id(root), NoReads()
+    invoice = thing_id("inv", shard_of("demo", account, 8), root)
+    reads.known = {account: ("demo", "account", account), invoice: ("demo", "invoice", account)}
+    async with gateway(MemoryStore(8, mode=Mode.SHARED), reads) as running:
+        paid = await running.client.post("/v1/payments", bearer(), payment_body(account, invoice))
+        billed = await running.client.post("/v1/invoices", bearer(), invoice_body(account))
+        wrong = await running.client.post("/v1/payments", bearer(), {})
+    jsonschema.validate(paid.body, _schema("Payment"))
+    jsonschema.validate(billed.body, _schema("Invoice"))
+    jsonschema.validate(wrong.body, _schema("Problem"))
+    jsonschema.validate(payment_body(account, invoice), _schema("PaymentBody"))
+    assert set(paid.body) == {
+        "payment_id", "reference", "account_id", "invoice_id", "amount", "status", "reason", "refunded", "disputed",
+        "allocations", "created_at", "settled_at", "position",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        (None, "en"), (b"", "en"), (b"es", "es"), (b"es-MX,es;q=0.9,en;q=0.8", "es"), (b"en, es", "en"),
+        (b"fr, es;q=0.3", "es"), (b"en;q=0.2, es;q=0.8", "es"), (b"es;q=0", "en"), (b"es;q=x", "en"),
+        (b"*", "en"), (b"\xff\xfe;;;", "en"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_one_liked_most(header: bytes | None, language: str) -> None:
+    assert language_of(header) == language

@@ -1,0 +1,93 @@
+"""Small rules: statuses, positions, rates, settings."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from services.gateway.domain.fields import is_day, is_month
+from services.gateway.domain.payment import (
+    FINAL,
+    InvoiceStatus,
+    PaymentStatus,
+    account_status,
+    invoice_status,
+    payment_status,
+)
+from services.gateway.domain.positions import Place, parse_places, places_text
+from services.gateway.http.limits import Buckets
+from tests.gateway_kit import settings
+
+
+def test_a_payment_is_accepted_until_billing_speaks() -> None:
+    assert payment_status(None, ledger_posted=False) is PaymentStatus.ACCEPTED
+    assert payment_status(None, ledger_posted=True) is PaymentStatus.ACCEPTED
+
+
+@pytest.mark.parametrize(("billing", "posted"), list(product(PaymentStatus, (True, False))))
+def test_settled_is_said_only_when_billing_settled_and_the_ledger_posted(billing: PaymentStatus, posted: bool) -> None:
+    status = payment_status(billing, posted)
+    assert (status is PaymentStatus.SETTLED) == (billing is PaymentStatus.SETTLED and posted)
+    if billing is not PaymentStatus.SETTLED:
+        assert status is billing
+
+
+def test_what_is_final() -> None:
+    assert {status.value for status in FINAL} == {"refused", "settled", "declined", "cancelled", "reversed"}
+
+
+@pytest.mark.parametrize(
+    ("total", "paid", "refused", "status"),
+    [
+        (None, 0, False, "accepted"), (None, 0, True, "refused"), (100, 0, False, "open"), (100, 99, True, "open"),
+        (100, 100, False, "paid"), (0, 0, False, "paid"),
+    ],
+)  # fmt: skip
+def test_an_invoices_status(total: int | None, paid: int, refused: bool, status: str) -> None:
+    assert invoice_status(total, paid, refused) is InvoiceStatus(status)
+
+
+def test_an_open_account_stays_open() -> None:
+    assert [account_status(*row).value for row in ((False, False), (False, True), (True, True))] == [
+        "accepted", "refused", "open",
+    ]  # fmt: skip
+
+
+def test_a_position_is_read_as_it_was_written() -> None:
+    places = (Place("gateway", 3, 17), Place("billing", 3, 40))
+    assert parse_places(places_text(places)) == places
+    assert places_text([Place("ledger", 1, 0)]) == ""
+
+
+@pytest.mark.parametrize("text", ["", "gateway", "gateway.1", "gateway.-1.1", "gateway.01.1", "x.1.1", "gateway.1.1,",
+                                  "gateway.1." + "9" * 19, ",".join(["gateway.1.1"] * 9), "gateway.1.٣"])  # fmt: skip
+def test_what_is_no_position_is_not_read(text: str) -> None:
+    assert parse_places(text) is None
+
+
+def test_a_bucket_fills_again() -> None:
+    now = [0.0]
+    buckets = Buckets(lambda: now[0])
+    assert [buckets.take("p", 60) for _ in range(61)] == [0] * 60 + [1]
+    assert buckets.take("other", 60) == 0
+    now[0] = 2.0
+    assert [buckets.take("p", 60) for _ in range(3)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("text", "good"), [("2026-02-28", True), ("2028-02-29", True), ("2026-02-29", False),
+                                            ("20260228", False), ("2026-2-28", False), ("9999-01-01", False),
+                                            ("٢026-02-28", False), ("2026-W01-1", False)])  # fmt: skip
+def test_a_day_is_one_of_the_calendar(text: str, good: bool) -> None:
+    assert is_day(text) is good
+
+
+def test_a_month_is_one_of_twelve() -> None:
+    assert [is_month(text) for text in ("2026-01", "2026-12", "2026-13", "2026-00", "2026-1")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "secrets"), [("", ()), ("a", (b"a",)), ("a, b ,", (b"a", b"b"))])
+def test_several_webhook_secrets_are_named_by_commas(text: str, secrets: tuple[bytes, ...]) -> None:
+    changed: Any = {"card_webhook_secret": text}
+    assert settings(**changed).webhook_secrets() == secrets

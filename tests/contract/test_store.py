@@ -36,7 +36,7 @@ async def test_a_shared_shard_cannot_be_taken_over(shared: Adapter) -> None:
         await shared.store.take_over(0)
 
 
-@pytest.mark.parametrize("count", [1, 2, 63, 64, 300])
+@pytest.mark.parametrize("count", [1, 2, 95, 96, 300])
 async def test_rows_come_back_as_they_were_stored(owned: Adapter, count: int) -> None:
     held = await owned.store.take_over(2)
     rows = [

@@ -108,7 +108,7 @@ def clock_from(environment: Mapping[str, str]) -> Clock:
 
 def rfc3339(moment: datetime) -> str:
     """Return a moment as every event writes it: UTC, six decimals, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

@@ -10,7 +10,7 @@ from services.gateway.http.lookups import Lookups
 from services.gateway.http.people import People, sealed
 from services.gateway.http.posting import Posting, keyed, posted
 from services.gateway.http.resources import Account
-from services.gateway.http.views import Views, instant
+from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.gateway import AccountRequested
@@ -69,7 +69,7 @@ class Accounts:
             account_id=account,
             status=AccountStatus.ACCEPTED,
             language=body.language,
-            created_at=instant(appended.recorded_at or call.received_at),
+            created_at=rfc3339(appended.recorded_at or call.received_at),
             position=f"gateway.{shard}.{appended.position}",
         )
         return posted(resource, WHERE + account, final=False, replayed=False)

@@ -9,7 +9,7 @@ from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
 from services.gateway.http.resources import Invoice, InvoiceLine
-from services.gateway.http.views import Views, instant
+from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.gateway import InvoiceRequested
@@ -85,6 +85,6 @@ def _accepted(event: InvoiceRequested, created_at: datetime, shard: int, positio
         ),
         total_minor=total,
         due_minor=total,
-        created_at=instant(created_at),
+        created_at=rfc3339(created_at),
         position=f"gateway.{shard}.{position}",
     )

@@ -8,7 +8,7 @@ from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
 from services.gateway.http.resources import Amount, Payment
-from services.gateway.http.views import Views, instant
+from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.event import Method
@@ -81,6 +81,6 @@ def payment_accepted(event: PaymentRequested, created_at: datetime, shard: int, 
         invoice_id=event.invoice_id,
         amount=Amount(minor=event.amount_minor, currency=event.currency),
         status=PaymentStatus.ACCEPTED,
-        created_at=instant(created_at),
+        created_at=rfc3339(created_at),
         position=f"gateway.{shard}.{position}",
     )

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ from services.gateway.http.resources import (
     PaymentPage,
     Receipt,
 )
+from shared.clock import rfc3339
 from shared.contracts.topics import BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, NOTIFIER_EVENTS_TOPIC
 
 LAST_PAYMENTS = 5
@@ -73,7 +74,7 @@ class Views:
             next_due_date=next_due.isoformat() if next_due else None,
             credit_minor=credit,
             last_payments=tuple(payment_of(row) for row in last),
-            created_at=instant(created_at),
+            created_at=rfc3339(created_at),
             position=await self.position(shard, Place("gateway", shard, position)),
         )
 
@@ -173,7 +174,7 @@ class Views:
             requested_at=payment.created_at,
             settled_at=payment.settled_at,
             settled_on=settled_on.isoformat(),
-            mailed_at=instant(mailed_at) if mailed_at else None,
+            mailed_at=rfc3339(mailed_at) if mailed_at else None,
         )
 
     async def whole(self, account_id: str, shard: int) -> None:
@@ -205,8 +206,8 @@ def payment_of(row: Row) -> Payment:
         status=status,
         reason=reason,
         allocations=tuple(msgspec.convert(one, AllocationView) for one in allocations or ()),
-        created_at=instant(created_at),
-        settled_at=instant(settled_at) if settled_at and status is PaymentStatus.SETTLED else None,
+        created_at=rfc3339(created_at),
+        settled_at=rfc3339(settled_at) if settled_at and status is PaymentStatus.SETTLED else None,
         position=f"gateway.{shard}.{position}",
     )
 
@@ -232,7 +233,7 @@ def invoice_of(row: Row) -> Invoice:
         total_minor=asked if issued is None else issued,
         paid_minor=paid_minor,
         due_minor=0 if status is InvoiceStatus.REFUSED else open_minor,
-        created_at=instant(created_at),
+        created_at=rfc3339(created_at),
         position=f"gateway.{shard}.{position}",
     )
 
@@ -243,7 +244,7 @@ def _history_item(row: Row) -> HistoryItem:
     return HistoryItem(
         type=kind,
         position=f"{source}.{shard}.{position}",
-        recorded_at=instant(recorded_at),
+        recorded_at=rfc3339(recorded_at),
         effective_date=effective.isoformat(),
         subject=subject,
         amount=None if minor is None else Amount(minor=minor, currency=currency),
@@ -254,13 +255,8 @@ def _history_item(row: Row) -> HistoryItem:
     )
 
 
-def instant(moment: datetime) -> str:
-    """Return a moment as all answers write it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _cursor(at: datetime, *parts: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([instant(at), *parts])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode([rfc3339(at), *parts])).decode().rstrip("=")
 
 
 def _open_cursor(cursor: str | None, size: int) -> list[Any] | None:

@@ -3,7 +3,10 @@
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.gateway.domain.fields import is_day, is_month
 from services.gateway.domain.payment import (
@@ -15,7 +18,9 @@ from services.gateway.domain.payment import (
     payment_status,
 )
 from services.gateway.domain.positions import Place, parse_places, places_text
+from services.gateway.http.bodies import canonical
 from services.gateway.http.limits import Buckets
+from shared.ids import canonical_json
 from tests.gateway_kit import settings
 
 
@@ -63,6 +68,12 @@ def test_a_position_is_read_as_it_was_written() -> None:
                                   "gateway.1." + "9" * 19, ",".join(["gateway.1.1"] * 9), "gateway.1.٣"])  # fmt: skip
 def test_what_is_no_position_is_not_read(text: str) -> None:
     assert parse_places(text) is None
+
+
+@given(name=st.text(min_size=1, max_size=40), minor=st.integers(1, 2**63 - 1))
+def test_the_quick_canonical_form_is_the_canonical_form(name: str, minor: int) -> None:
+    body = {"z": name, "amount": {"minor": minor, "currency": "USD"}, "lines": [{"b": name, "a": None}], "Z": True}
+    assert canonical(msgspec.json.format(msgspec.json.encode(body))) == canonical_json(body)
 
 
 def test_a_bucket_fills_again() -> None:

@@ -11,7 +11,7 @@ from shared.decider import Registry
 from shared.errors import StoreDown
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parking import dead_letter
-from shared.eventlog.ports import EventRow, Parked, Publisher, Record, Store, Stray
+from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
 from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.relay import Relay
 from shared.eventlog.writer import Writer

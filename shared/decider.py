@@ -9,7 +9,6 @@ import msgspec
 
 from shared.contracts.event import Actor, Event
 
-
 S = TypeVar("S")
 
 
@@ -20,7 +19,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """The record or request that is being decided: its event id in hexadecimal and its place `source.shard.position`."""
+    """What is being decided: its event id in hexadecimal and its place `source.shard.position`."""
 
     event_id: str
     place: str

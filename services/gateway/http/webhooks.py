@@ -1,8 +1,7 @@
 """The card processor's webhooks: a nudge, never a fact. Verified, noted, answered; its body is kept as a hash only."""
 
 import hashlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from services.gateway.domain.webhooks import SignatureRefused, check_signature
 from services.gateway.errors import Problem
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.resources import Received
-from shared.clock import rfc3339
+from shared.clock import Clock, rfc3339
 from shared.contracts.event import Actor
 from shared.contracts.gateway import WebhookReceived
 from shared.ids import root_of_key, shard_of, thing_id
@@ -44,7 +43,7 @@ _read = msgspec.json.Decoder(_Event).decode
 
 
 class CardWebhooks:
-    """The handler of /webhooks/cards. `now` is the machine's clock, which signatures follow."""
+    """The handler of /webhooks/cards."""
 
     def __init__(
         self,
@@ -52,19 +51,23 @@ class CardWebhooks:
         secrets: Sequence[bytes],
         tenant: str,
         shards: int,
-        now: Callable[[], float] = time.time,
+        clock: Clock,
     ) -> None:
         self._appender = appender
         self._secrets = secrets
         self._tenant = tenant
         self._shards = shards
-        self._now = now
+        self._clock = clock
+
+    def _check(self, header: str | None, body: bytes) -> None:
+        ahead_s = int(self._clock.offset().total_seconds())
+        check_signature(header, body, self._secrets, int(self._clock.now().timestamp()) - ahead_s, ahead_s)
 
     async def receive(self, call: Call) -> Answer:
         """Commit a nudge and answer 200; kinds that nobody needs are answered and forgotten."""
         header = call.headers.get(b"stripe-signature")
         try:
-            check_signature(header.decode("latin-1") if header else None, call.body, self._secrets, self._now())
+            self._check(header.decode("latin-1") if header else None, call.body)
         except SignatureRefused as error:
             WEBHOOKS.labels(PROVIDER, str(error)).inc()
             raise Problem(str(error), "Stripe-Signature") from None

@@ -41,7 +41,7 @@ def make_api(
     accounts = Accounts(posting, lookups, views, outcomes, reads, people)
     invoices = Invoices(posting, lookups, views, outcomes)
     payments = Payments(posting, lookups, views, outcomes)
-    webhooks = CardWebhooks(appender, settings.webhook_secrets(), settings.tenant, settings.shards)
+    webhooks = CardWebhooks(appender, settings.webhook_secrets(), settings.tenant, settings.shards, clock)
     handlers: Mapping[str, Handler] = {
         "createAccount": accounts.create,
         "getAccount": accounts.read,

@@ -158,3 +158,11 @@ async def test_an_unsigned_body_is_refused(box: Box) -> None:
 async def test_a_store_that_is_down_makes_the_processor_send_again(box: Box) -> None:
     box.store.down = True
     assert (await box.receive(event(None))).status == 503
+
+
+def test_a_signature_made_by_the_clock_of_a_local_stack_that_is_ahead_is_good() -> None:
+    day_s = 86_400
+    header = f"t={NOW + day_s},v1={sign(BODY, NOW + day_s)}"
+    check_signature(header, BODY, (SECRET,), NOW, day_s)
+    with pytest.raises(SignatureRefused):
+        check_signature(header, BODY, (SECRET,), NOW)

@@ -13,15 +13,18 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from shared.clock import Clock, clock_from
 
 HOST = "127.0.0.1"
+_HEADERS = BytesHeaderParser()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Mailbox:
         self._mails: dict[str, Mail] = {}
         self._index = folder / "index.jsonl"
         self._load()
+        self._lines = self._index.open("a", encoding="utf-8")
 
     def mails(self) -> list[Mail]:
         """Return all, in the order in which they first came."""
@@ -53,19 +57,19 @@ class Mailbox:
 
     def take(self, recipients: list[str], content: bytes) -> Mail:
         """Keep one mail; a known Message-ID only adds to its copies."""
-        message = message_from_bytes(content, policy=policy.default)
-        message_id = str(message["Message-ID"] or "").strip() or f"<{hashlib.sha256(content).hexdigest()}@no-id>"
+        headers = _HEADERS.parsebytes(content)
+        message_id = str(headers["Message-ID"] or "").strip() or f"<{hashlib.sha256(content).hexdigest()}@no-id>"
         mail = Mail(
             message_id=message_id,
             to=", ".join(recipients),
-            subject=str(message["Subject"] or ""),
-            language=str(message["Content-Language"]).strip() if message["Content-Language"] else None,
+            subject=str(make_header(decode_header(str(headers["Subject"] or "")))),
+            language=str(headers["Content-Language"]).strip() if headers["Content-Language"] else None,
             received_at=self._clock.now().isoformat(),
             file=f"{hashlib.sha256(message_id.encode()).hexdigest()[:32]}.eml",
         )
         self._keep(mail.file, content)
-        with self._index.open("a", encoding="utf-8") as index:
-            index.write(json.dumps(asdict(mail)) + "\n")
+        self._lines.write(json.dumps(asdict(mail)) + "\n")
+        self._lines.flush()
         return self._count(mail)
 
     def _keep(self, name: str, content: bytes) -> None:
@@ -154,7 +158,7 @@ def main(environment: Mapping[str, str] = os.environ) -> None:
     folder = Path(environment["PIPEROLL_MAIL_FOLDER"])
     folder.mkdir(parents=True, exist_ok=True)
     mailbox = Mailbox(folder, clock_from(dict(environment)))
-    asyncio.run(serve(mailbox, int(environment["PIPEROLL_SMTP_PORT"]), int(environment["PIPEROLL_HTTP_PORT"])))
+    uvloop.run(serve(mailbox, int(environment["PIPEROLL_SMTP_PORT"]), int(environment["PIPEROLL_HTTP_PORT"])))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def make_parts(settings: NotifierSettings) -> MakeParts:
             partial(outside.open, context.clock),
             outside.close,
         )
-        return (ProjectionRunner(context, PROJECTIONS), runner)
+        return (ProjectionRunner(context, PROJECTIONS, gather_s=1.0), runner)
 
     return parts
 

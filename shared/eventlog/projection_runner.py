@@ -30,6 +30,7 @@ CHANNEL = "projection"
 BATCH = 500
 FRESH_ROWS = 4 * BATCH
 LOOK_EVERY_S = 2.0
+GATHER_S = 0.1
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 
@@ -38,11 +39,12 @@ class ProjectionRunner:
     """A part of a held shard. A projection that fails stands still, with its lag as alarm; it is tried again.
 
     One runner's projections move together once they have caught up; a new version begins at nothing and folds alone
-    until then.
+    until then. After a commit it waits `gather_s`, so that a busy log is folded in batches.
     """
 
-    def __init__(self, context: ShardContext, projections: Sequence[Projection]) -> None:
+    def __init__(self, context: ShardContext, projections: Sequence[Projection], gather_s: float = GATHER_S) -> None:
         self.position = 0
+        self._gather_s = gather_s
         self._context = context
         self._projections = projections
         self._fresh: list[EventRow] = []
@@ -88,19 +90,21 @@ class ProjectionRunner:
                 retry_s = min(RETRY_MOST_S, 2 * retry_s)
             else:
                 await self._pause(LOOK_EVERY_S)
+                if not self._stopping:
+                    await asyncio.sleep(self._gather_s)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
 
     async def _fold_some(self) -> bool:
-        """Fold one batch; False where there is nothing to fold."""
+        """Fold one batch; tell whether more is known to wait."""
         rows = await self._rows_after(self.position)
         started, before = self._context.clock.monotonic(), self.position
         self.position = await asyncio.to_thread(self._apply, rows)
         if rows:
             self._measure(self._context.clock.monotonic() - started)
-        return bool(rows) or self.position < before
+        return len(rows) == BATCH or self.position < before or self._end > self.position
 
     async def _rows_after(self, position: int) -> Sequence[EventRow]:
         fresh = [row for row in self._fresh if row.position > position]

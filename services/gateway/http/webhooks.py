@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from services.gateway.append import Appender, Wanted
+from services.gateway.append import Appender
 from services.gateway.domain.fields import ACCOUNT_ID
 from services.gateway.domain.webhooks import SignatureRefused, check_signature
 from services.gateway.errors import Problem
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.resources import Received
+from services.gateway.plan import Wanted
 from shared.clock import Clock, rfc3339
 from shared.contracts.event import Actor
 from shared.contracts.gateway import WebhookReceived

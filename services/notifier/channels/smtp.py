@@ -32,7 +32,7 @@ class SmtpServer:
 
     host: str
     port: int
-    connections: int = 4
+    connections: int = 8
     connect_timeout_s: float = 5.0
     answer_timeout_s: float = 30.0
     tls: Tls = "auto"

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from services.gateway.append import Appender, Wanted
+from services.gateway.append import Appender
+from services.gateway.plan import Wanted
 from services.gateway.statements import REQUEST
 from shared.clock import Clock, ManualClock, SystemClock
 from shared.contracts.envelope import open_fact

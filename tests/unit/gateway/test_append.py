@@ -16,10 +16,10 @@ from shared.clock import Clock, ManualClock, SystemClock
 from shared.contracts.envelope import open_fact
 from shared.contracts.event import Actor
 from shared.contracts.gateway import WebhookReceived
-from shared.errors import Conflict, Overloaded, StoreDown
+from shared.errors import Conflict, Overloaded, StoreDown, UnknownCommit
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import EMPTY_ROOT, extend, leaf_hash, root
-from shared.eventlog.ports import Mode
+from shared.eventlog.ports import Batch, Fate, Mode
 from shared.ids import Root, event_id
 
 ZONE = ZoneInfo("America/New_York")
@@ -117,6 +117,36 @@ async def test_an_unknown_commit_is_asked_after_and_made_once(stored: bool) -> N
         answers = await asyncio.gather(appender.append(wanted(1)), appender.append(wanted(2, shard=1)))
     assert [answer.position for answer in answers] == [1, 1]
     assert [len(shard.copies) for shard in store.shards.values()] == [1, 1]
+
+
+class Silent(MemoryStore):
+    """A store that, while `silent`, does not tell what became of a commit."""
+
+    silent = True
+
+    async def fate_of(self, batch: Batch) -> Fate:
+        if self.silent:
+            raise StoreDown("no answer")
+        return await super().fate_of(batch)
+
+
+async def test_a_caller_is_let_go_after_five_seconds_of_not_knowing_and_its_repeat_meets_the_first() -> None:
+    clock = ManualClock(AT)
+    store = Silent(1, mode=Mode.SHARED, clock=clock)
+    async with appending(store, clock=clock) as appender:
+        store.lose_commit(stored=True)
+        first = asyncio.get_running_loop().create_task(appender.append(wanted(1)))
+        await asyncio.sleep(0.02)
+        later = asyncio.get_running_loop().create_task(appender.append(wanted(2)))
+        await asyncio.sleep(0.02)
+        assert not first.done()
+        clock.advance(timedelta(seconds=5))
+        for unknown in (first, later):
+            with pytest.raises(UnknownCommit):
+                await unknown
+        store.silent = False
+        again = await asyncio.gather(appender.append(wanted(1)), appender.append(wanted(2)))
+    assert [(answer.position, answer.replayed) for answer in again] == [(1, True), (2, True)]
 
 
 async def test_a_store_that_is_down_stores_nothing_and_says_so() -> None:

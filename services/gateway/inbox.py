@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from services.gateway.projections.fold import Done, Folder, LetGo, Step, Work
+from services.gateway.projections.fold import Done, LetGo, Step, Work
+from services.gateway.projections.group import FoldGroup
 from shared.clock import Clock
 from shared.contracts.envelope import open_fact
 from shared.contracts.topics import BY_NAME
@@ -25,7 +26,7 @@ class ShardInbox:
         self,
         shard: int,
         store: Store,
-        folder: Folder,
+        group: FoldGroup,
         clock: Clock,
         on_parked: Callable[[int, Sequence[Parked]], None] = lambda shard, parked: None,
     ) -> None:
@@ -33,7 +34,7 @@ class ShardInbox:
         self.book = CursorBook()
         self.holds = Holds((), ())
         self._store = store
-        self._folder = folder
+        self._group = group
         self._clock = clock
         self._on_parked = on_parked
         self._known = False
@@ -75,7 +76,7 @@ class ShardInbox:
 
     async def _commit(self, work: Work) -> None:
         try:
-            done = await asyncio.to_thread(self._folder.fold, work)
+            done = await self._group.fold(work)
         except BaseException as error:
             self._known = False
             if isinstance(error, Exception) and not isinstance(error, OwnFault | StoreDown):

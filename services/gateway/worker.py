@@ -9,6 +9,7 @@ from services.gateway.config import GatewaySettings
 from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
 from services.gateway.projections.fold import Folder
+from services.gateway.projections.group import FoldGroup
 from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.errors import StoreDown, WorldFault
@@ -41,6 +42,7 @@ class GatewayWorker:
         self._clock = clock_from(dict(os.environ))
         self._store = PostgresStore(settings.postgres_dsn, SERVICE)
         self._folder = Folder(settings.postgres_dsn, PROJECTIONS)
+        self._group = FoldGroup(self._folder)
         self._orders = ParkedOrders(settings.postgres_dsn)
         self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}")
         self._relay: PollingRelay | None = None
@@ -115,7 +117,7 @@ class GatewayWorker:
 
     async def _take(self, shards: Sequence[int]) -> None:
         for shard in shards:
-            one = ShardInbox(shard, self._store, self._folder, self._clock, self._parked)
+            one = ShardInbox(shard, self._store, self._group, self._clock, self._parked)
             await one.load()
             self._shards[shard] = one
             log.info("shard_taken", shard=shard)

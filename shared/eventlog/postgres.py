@@ -21,6 +21,7 @@ from shared.eventlog.ports import (
     SideRows,
     StoredState,
 )
+from shared.eventlog.postgres_groups import Groups
 from shared.eventlog.postgres_places import PostgresPlaces
 from shared.eventlog.postgres_sessions import Sessions, again_after_lock_timeout
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, array, int4, int8, read_bytes, read_int, read_text
@@ -40,9 +41,11 @@ class PostgresStore(PostgresPlaces):
         super().__init__(Sessions(dsn, f"piperoll-{service}-log", connections))
         self.service = service
         self._statements = dict(statements or {})
+        self._groups = Groups(self._append)
 
     async def close(self) -> None:
         """End the connections."""
+        await self._groups.close()
         await self._sessions.close()
 
     async def take_over(self, shard: int) -> Held:
@@ -91,9 +94,12 @@ class PostgresStore(PostgresPlaces):
         return {row.event_id: row for row in rows_of(result)}
 
     async def append(self, batch: Batch) -> datetime:
+        return await self._groups.append(batch)
+
+    async def _append(self, batches: Sequence[Batch]) -> datetime:
         async with self._sessions.lend() as session:
-            work = again_after_lock_timeout(session, lambda: append(session, [batch]))
-            return await self._sessions.run(session, work, [batch.shard])
+            work = again_after_lock_timeout(session, lambda: append(session, batches))
+            return await self._sessions.run(session, work, [batch.shard for batch in batches])
 
     async def append_shared(
         self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan

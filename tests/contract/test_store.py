@@ -213,3 +213,15 @@ async def test_seeks_are_kept(owned: Adapter) -> None:
     await owned.store.save_seeks({("t", 0): 6})
     await owned.store.save_seeks({})
     assert await owned.store.seeks() == {("t", 0): 6, ("t", 1): 9}
+
+
+# ---- batches of several shards at once
+
+
+async def test_of_shards_that_append_at_once_only_the_one_that_lost_its_place_is_fenced(owned: Adapter) -> None:
+    held = [await owned.store.take_over(shard) for shard in range(3)]
+    await owned.another().take_over(1)
+    batches = [batch(one, [row(one, number) for number in range(3)]) for one in held]
+    answers = await asyncio.gather(*(owned.store.append(one) for one in batches), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [datetime, Fenced, datetime]
+    assert await owned.store.ends([0, 1, 2]) == {0: 3, 1: 0, 2: 3}

@@ -14,6 +14,7 @@ from psycopg import sql
 from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
 from services.gateway.projections.fold import Folder
+from services.gateway.projections.group import FoldGroup
 from shared.clock import SystemClock
 from shared.contracts.billing import (
     AccountOpened,
@@ -174,10 +175,11 @@ class Shard:
         self.store = PostgresStore(database.dsn, "gateway")
         self.folder = Folder(database.dsn, PROJECTIONS)
         self.folder.open()
+        self.group = FoldGroup(self.folder)
         self.inbox = self.another()
 
     def another(self) -> ShardInbox:
-        return ShardInbox(3, self.store, self.folder, SystemClock())
+        return ShardInbox(3, self.store, self.group, SystemClock())
 
     async def close(self) -> None:
         self.folder.close()

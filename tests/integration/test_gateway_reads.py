@@ -15,6 +15,7 @@ from services.gateway.http.database import SQL, Reads
 from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
 from services.gateway.projections.fold import Folder
+from services.gateway.projections.group import FoldGroup
 from services.gateway.statements import STATEMENTS
 from shared.clock import SystemClock
 from shared.contracts.billing import InvoiceIssued, PaymentAllocated
@@ -58,7 +59,7 @@ async def box(database: Database) -> AsyncIterator[Box]:
     folder.open()
     chosen = settings(postgres_dsn=database.dsn, shards=1)
     async with gateway(store, Reads(database.dsn), chosen) as running:
-        inbox = ShardInbox(0, store, folder, SystemClock())
+        inbox = ShardInbox(0, store, FoldGroup(folder), SystemClock())
         yield Box(running, database, inbox, {"billing": [], "ledger": [], "notifier": []})
     folder.close()
     await store.close()

@@ -1,4 +1,4 @@
-"""One batch of one shard, folded: cursors, projections, parked records and the one NOTIFY in a single transaction.
+"""Batches of shards, folded: cursors, projections, parked records and the one NOTIFY in a single transaction.
 
 The cursors are moved by compare and set: where they are not as this worker left them, another worker has the shard.
 """
@@ -59,7 +59,7 @@ class Done(msgspec.Struct):
 
 
 class Folder:
-    """Runs in threads, one transaction at a time per shard."""
+    """Runs in threads; what belongs to one shard is one transaction at a time."""
 
     def __init__(self, dsn: str, projections: Sequence[Projection]) -> None:
         self._pool = pool(dsn, "piperoll-gateway-projections", connections=CONNECTIONS)
@@ -73,20 +73,25 @@ class Folder:
         """Close all connections."""
         self._pool.close()
 
-    def fold(self, work: Work) -> Done:
-        """Commit a batch. Errors: Fenced; StoreDown, after which the stored cursors tell whether it was committed."""
-        done = Done()
+    def fold(self, works: Sequence[Work]) -> list[Done]:
+        """Commit the batches of several shards in one transaction; `works` in shard order, as rows are locked.
+
+        Errors: Fenced; StoreDown, after which the stored cursors tell whether it was committed.
+        """
+        dones = [Done() for _ in works]
         try:
             with self._pool.connection() as connection, connection.cursor() as cursor:
-                self._move(cursor, work)
-                self._let_go(cursor, work.let_go, done)
-                self._fold(cursor, work.steps, done)
-                _record(cursor, work.shard, done)
+                for work, done in zip(works, dones, strict=True):
+                    self._move(cursor, work)
+                    self._let_go(cursor, work.let_go, done)
+                self._fold(cursor, works, dones)
+                for work, done in zip(works, dones, strict=True):
+                    _record(cursor, work.shard, done)
                 cursor.execute(_SQL["notify"])
                 reach(Point.PROJECTION_BEFORE_COMMIT)
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            raise StoreDown(f"projections of shard {work.shard}: {error}") from error
-        return done
+            raise StoreDown(f"projections of shards {[work.shard for work in works]}: {error}") from error
+        return dones
 
     def _move(self, cursor: psycopg.Cursor[Any], work: Work) -> None:
         for old, new in work.moved:
@@ -100,9 +105,10 @@ class Folder:
             if cursor.rowcount != 1:
                 raise Fenced(f"shard {work.shard}: another worker has moved {new.topic} {new.source_shard}")
 
-    def _fold(self, cursor: psycopg.Cursor[Any], steps: Sequence[Step], done: Done) -> None:
-        placed = [step.placed for step in steps if step.placed is not None]
-        done.parked.extend(_shelved(step.parked, step.cause) for step in steps if step.placed is None)
+    def _fold(self, cursor: psycopg.Cursor[Any], works: Sequence[Work], dones: Sequence[Done]) -> None:
+        placed = [step.placed for work in works for step in work.steps if step.placed is not None]
+        for work, done in zip(works, dones, strict=True):
+            done.parked.extend(_shelved(step.parked, step.cause) for step in work.steps if step.placed is None)
         if not placed:
             return
         try:
@@ -113,7 +119,8 @@ class Folder:
             raise
         except Exception as error:
             log.error("projection_raised", error=repr(error), exc_info=error)
-        self._fold_one_by_one(cursor, steps, done)
+        for work, done in zip(works, dones, strict=True):
+            self._fold_one_by_one(cursor, work.steps, done)
 
     def _fold_one_by_one(self, cursor: psycopg.Cursor[Any], steps: Sequence[Step], done: Done) -> None:
         """Find what raises and park it, and with it what comes later of its key."""

@@ -1,0 +1,44 @@
+"""The parts of the processor's objects that decide an attempt, as its JSON gives them."""
+
+from typing import Any
+
+import msgspec
+
+
+class BalanceTransaction(msgspec.Struct, frozen=True):
+    """A line of the processor's books; `created` in seconds since 1970."""
+
+    id: str
+    created: int
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """A charge; its balance transaction is an id where it was not expanded."""
+
+    id: str
+    created: int
+    balance_transaction: BalanceTransaction | str | None = None
+
+
+class Redirect(msgspec.Struct, frozen=True):
+    """Where the member is sent."""
+
+    url: str | None = None
+
+
+class NextAction(msgspec.Struct, frozen=True):
+    """What the member is asked to do."""
+
+    redirect_to_url: Redirect | None = None
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """A PaymentIntent; its latest charge is an id where it was not expanded."""
+
+    id: str
+    status: str
+    currency: str
+    amount_received: int = 0
+    latest_charge: Charge | str | None = None
+    next_action: NextAction | None = None
+    last_payment_error: dict[str, Any] | None = None

@@ -22,6 +22,7 @@ from shared.kafka.publisher import KafkaPublisher
 from shared.kafka.tails import KafkaTails
 from shared.settings import ProcessSettings
 from shared.telemetry import metrics
+from shared.telemetry.collector import settle
 from shared.telemetry.health import Health, HealthServer, health_of
 from shared.telemetry.logs import configure, logger
 
@@ -133,6 +134,7 @@ async def _run(registry: Registry, settings: ProcessSettings, make_parts: MakePa
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
     await worker.start()
+    settle()
     worker.failed.add_done_callback(lambda failed: stopped.set())
     await stopped.wait()
     await worker.stop()

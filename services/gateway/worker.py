@@ -23,6 +23,7 @@ from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
 from shared.kafka.tails import KafkaTails
 from shared.telemetry import metrics
+from shared.telemetry.collector import settle
 from shared.telemetry.health import Health, HealthServer, ShardHealth, health_of
 from shared.telemetry.logs import logger
 
@@ -74,6 +75,7 @@ class GatewayWorker:
         for task in (relaying, looking):
             task.add_done_callback(self._ended)
         await self._inbox.start()
+        settle()
         await self._stopped.wait()
         await self._inbox.stop()
         if self._relay is not None:

@@ -21,6 +21,7 @@ from shared.clock import clock_from
 from shared.eventlog.postgres import PostgresStore
 from shared.people.sealing import MasterKey
 from shared.people.writer import PeopleWriter
+from shared.telemetry.collector import settle
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -81,6 +82,7 @@ class HttpProcess:
         appending.add_done_callback(self._appending_ended)
         beside = [loop.create_task(self._bell.run()), loop.create_task(self._system.run())]
         sock = listening_socket(self._settings.http_host, self._settings.http_port)
+        settle()
         log.info("serving", port=sock.getsockname()[1])
         await self._server._serve([sock])
         await self._appender.stop()

@@ -91,6 +91,16 @@ def token(
 
 
 @app.command()
+def env(state: State = DEFAULT_STATE) -> None:
+    """Print where the running stack is, as shell variables: `eval "$(piperoll env)"`."""
+    from deploy.local.folder import StateFolder
+    from deploy.local.status import addresses_of
+
+    for name, address in addresses_of(StateFolder(state)).items():
+        typer.echo(f"export {name}={address}")
+
+
+@app.command()
 def logs(
     service: Annotated[str, typer.Argument(help="A process, as `piperoll status` names it.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,

@@ -136,3 +136,15 @@ def issuer_of(state: StateFolder) -> str:
     if not isinstance(issuer, str) or not issuer or not state.is_locked():
         raise NotRunningError(state.path)
     return issuer
+
+
+def addresses_of(state: StateFolder) -> dict[str, str]:
+    """Return the shell variables that say where the running stack is; NotRunningError when none runs."""
+    issuer, record = issuer_of(state), read_json_object(state.running)
+    ports = {name: one["port"] for name, one in record["processes"].items() if one.get("port")}
+    http = {"PIPEROLL_URL": "gateway-http", "PIPEROLL_MAIL_URL": "mail", "PIPEROLL_CARD_URL": "card"}
+    return {
+        **{name: f"http://127.0.0.1:{ports[program]}" for name, program in http.items() if program in ports},
+        "PIPEROLL_OIDC_ISSUER": issuer,
+        "PIPEROLL_KAFKA_BOOTSTRAP": str(record["bootstrap"]),
+    }

@@ -57,7 +57,7 @@ def _play(stack: Stack) -> None:
 def _where_to_look(stack: Stack) -> str:
     ports, at = stack.ports, f"--state {stack.state}"
     places = {
-        "gateway": f"{stack.gateway_url}  (API: {stack.gateway_url}/docs)" if "gateway-http" in ports else "",
+        "gateway": f"{stack.gateway_url}  (API: {stack.gateway_url}/openapi.json)" if "gateway-http" in ports else "",
         "a token": f"piperoll token member --account ACCOUNT_ID {at}" if "identity" in ports else "",
         "mails": f"{stack.mail_url}/mails" if "mail" in ports else "",
         "card processor": f"{stack.card_url}/_sim/charges" if "card" in ports else "",

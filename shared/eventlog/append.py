@@ -4,7 +4,7 @@ All functions are generators over a `Session`, so that a thread (the recorder) a
 same statements. A connection lost before COMMIT was sent stored nothing; after that, `session.committing` stands.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from psycopg.errors import Error
 from psycopg.pq.abc import PGresult
 
 from shared.errors import AlreadyStored, Fenced, OwnFault, PiperollError, StoreDown, UnknownCommit
-from shared.eventlog.append_rows import copy_buffers, held_of, one_row, optional_text, row_arrays, rows_of
+from shared.eventlog.append_rows import copy_buffer, held_of, one_row, optional_text, row_arrays, rows_of
 from shared.eventlog.ports import Batch, EventRow, Held, Mode, SideRows
 from shared.faults import ArmedFault, Point, reach
 from shared.postgres.binary import (
@@ -55,15 +55,13 @@ def append(
     side: Sequence[Call] = (),
     *,
     locked: bool = False,
-    copied: bool = False,
 ) -> PQGen[datetime]:
     """Store the batches in one transaction and commit it; return the database's clock after the last fence.
 
-    `locked` says that the transaction is open and holds the shards' rows, so that the fence can wait for the end;
-    `copied` that the rows are sent already.
+    `locked` says that the transaction is open and holds the shards' rows, so that the fence can wait for the end.
     """
-    large = [batch for batch in batches if len(batch.rows) >= COPY_FROM_ROWS and not copied]
-    small = [batch for batch in batches if 0 < len(batch.rows) < COPY_FROM_ROWS and not copied]
+    large = [batch for batch in batches if len(batch.rows) >= COPY_FROM_ROWS]
+    small = [batch for batch in batches if 0 < len(batch.rows) < COPY_FROM_ROWS]
     calls = [_fence(batches)] if batches else [call("now")]
     opening = 0 if locked else 1
     now: datetime | None = None
@@ -73,17 +71,12 @@ def append(
             now = _clock((yield from pipeline(session, calls))[-1])
             calls = []
     for batch in large:
-        yield from copy_rows(session, batch.shard, batch.rows)
+        yield from copy(session, SQL["copy_partition"].format(shard=batch.shard), copy_buffer(batch.rows))
     if small:
         calls.append(_insert(small))
     calls += [*_cursors(batches), *_parked(batches), *_ended(batches), *side]
     results = yield from commit(session, calls)
     return now or _clock(results[opening])
-
-
-def copy_rows(session: Session, shard: int, rows: Iterable[EventRow]) -> PQGen[None]:
-    """Send rows of one shard to its partition by COPY, inside the open transaction."""
-    yield from copy(session, SQL["copy_partition"].format(shard=shard), copy_buffers(rows))
 
 
 def commit(session: Session, calls: Sequence[Call]) -> PQGen[list[PGresult]]:

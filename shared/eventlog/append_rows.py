@@ -1,15 +1,13 @@
 """Event rows as PostgreSQL takes and gives them: COPY's buffer, a statement's arrays, a result's rows."""
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 from psycopg.pq.abc import PGresult
 
 from shared.eventlog.ports import EventRow, Held
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, UUID_OID, array, as_int, as_time, int4, int8
 
-COPY_PIECE_ROWS = 100
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + struct.pack(">II", 0, 0)
 _COPY_END = b"\xff\xff"
 _COPY_START = struct.Struct(">hiiiqi").pack
@@ -17,17 +15,9 @@ _COPY_MIDDLE = struct.Struct(">iqi16s").pack
 _NULL = b"\xff\xff\xff\xff"
 
 
-def copy_buffers(rows: Iterable[EventRow]) -> Iterator[bytes]:
-    """Return the rows as COPY's binary format, header and trailer included, in pieces of `COPY_PIECE_ROWS`."""
-    waiting = iter(rows)
-    yield _COPY_HEAD
-    while piece := list(islice(waiting, COPY_PIECE_ROWS)):
-        yield _copy_piece(piece)
-    yield _COPY_END
-
-
-def _copy_piece(rows: Sequence[EventRow]) -> bytes:
-    parts: list[bytes] = []
+def copy_buffer(rows: Sequence[EventRow]) -> bytes:
+    """Return the rows as COPY's binary format, header and trailer included."""
+    parts = [_COPY_HEAD]
     types: dict[str, bytes] = {}
     for row in rows:
         stream, data = row.stream.encode(), row.data
@@ -44,6 +34,7 @@ def _copy_piece(rows: Sequence[EventRow]) -> bytes:
             _copy_value(row.digest),
             _NULL if row.trace is None else _copy_value(row.trace.encode()),
         )
+    parts.append(_COPY_END)
     return b"".join(parts)
 
 

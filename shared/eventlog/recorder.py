@@ -6,8 +6,7 @@ mode `owned` or `shared` belongs to a running service and refuses plain calls wi
 """
 
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +24,15 @@ from eventsourcing.persistence import (
     Subscription,
     TrackingRecorder,
 )
+from msgspec.structs import replace
 from psycopg.abc import PQGen
 
-from shared.eventlog.append import COPY_FROM_ROWS, append, copy_rows, lock
+from shared.eventlog.append import append, lock
 from shared.eventlog.merkle import extend, leaf_hash
-from shared.eventlog.ports import Batch, Cursor, EventRow, Held, Mode, Parked
+from shared.eventlog.ports import Batch, Cursor, Held, Mode, Parked
 from shared.eventlog.postgres_sessions import again_after_lock_timeout
 from shared.eventlog.recorder_mapper import LogMapper
-from shared.eventlog.recorder_rows import HIGHEST, LOWEST, event_id_of, originator_reader, read_events, versions_between
+from shared.eventlog.recorder_rows import HIGHEST, LOWEST, originator_reader, read_events, versions_between
 from shared.eventlog.recorder_sessions import ThreadSessions
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, array, int4, int8, read_bytes, read_int, read_text
 from shared.postgres.wire import Session
@@ -82,53 +82,24 @@ class LogRecorder(ApplicationRecorder):
             found, _ = yield from lock(session, [self.shard], mode, [])
             held = found[self.shard]
         first = held.next_position
-        rows: list[EventRow] = []
-        leaves: list[bytes] = []
-        making = self._rows(first, stored_events, event_ids, digests, rows, leaves)
-        copied = locked and len(stored_events) >= COPY_FROM_ROWS
-        if copied:
-            yield from copy_rows(session, self.shard, making)
-        else:
-            deque(making, maxlen=0)
+        rows = library_rows(self.shard, first, stored_events)
+        if event_ids is not None:
+            rows = [replace(row, event_id=event_id) for row, event_id in zip(rows, event_ids, strict=True)]
+        if digests is not None:
+            rows = [replace(row, digest=digest) for row, digest in zip(rows, digests, strict=True)]
         batch = Batch(
             shard=self.shard,
             mode=mode,
             epoch=held.epoch,
             held_position=first,
-            head=extend(held.head, first - 1, leaves),
+            head=extend(held.head, first - 1, [leaf_hash(row.data) for row in rows]),
             recorded_at=recorded_at or held.recorded_at,
             rows=rows,
             cursors=cursors,
             parked=parked,
         )
-        yield from append(session, [batch], locked=locked, copied=copied)
+        yield from append(session, [batch], locked=locked)
         return first
-
-    def _rows(
-        self,
-        first: int,
-        stored_events: Sequence[StoredEvent],
-        event_ids: Sequence[bytes] | None,
-        digests: Sequence[bytes | None] | None,
-        rows: list[EventRow],
-        leaves: list[bytes],
-    ) -> Iterator[EventRow]:
-        """Make the rows one by one, while the server works on those before, and note them and their leaves."""
-        for number, event in enumerate(stored_events):
-            stream = str(event.originator_id)
-            row = EventRow(
-                self.shard,
-                first + number,
-                stream,
-                event.originator_version,
-                event_ids[number] if event_ids else event_id_of(stream, event.originator_version),
-                event.topic,
-                event.state,
-                digests[number] if digests else None,
-            )
-            rows.append(row)
-            leaves.append(leaf_hash(event.state))
-            yield row
 
     def select_events(
         self,

@@ -1,12 +1,13 @@
 """How the recorders read and name the library's events."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from eventsourcing.persistence import InfrastructureFactoryError, StoredEvent
 from psycopg.pq.abc import PGresult
 
+from shared.eventlog.ports import EventRow
 from shared.ids import ROOT_BYTES
 from shared.postgres.binary import int8, read_bytes, read_int, read_text
 
@@ -14,9 +15,18 @@ _INDEX_0 = b"\0\0"
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
 
-def event_id_of(stream: str, version: int) -> bytes:
-    """Return the id of an event that has no envelope: a hash of originator and version, index 0."""
-    return hashlib.sha256(f"{stream}\n{version}".encode()).digest()[:ROOT_BYTES] + _INDEX_0
+def library_rows(shard: int, first: int, stored_events: Sequence[StoredEvent]) -> list[EventRow]:
+    """Return the rows of events that have no envelope, from position `first` on.
+
+    Such an event's id is a hash of originator and version, index 0.
+    """
+    sha256 = hashlib.sha256
+    rows = []
+    for position, event in enumerate(stored_events, first):
+        stream, version = str(event.originator_id), event.originator_version
+        event_id = sha256(f"{stream}\n{version}".encode()).digest()[:ROOT_BYTES] + _INDEX_0
+        rows.append(EventRow(shard, position, stream, version, event_id, event.topic, event.state))
+    return rows
 
 
 def originator_reader(kind: str) -> Callable[[str], UUID | str]:

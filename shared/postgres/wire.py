@@ -4,7 +4,7 @@ A generator yields what it waits for and is run by `psycopg.waiting.wait` in a t
 loop, so both have one path. All parameters and results are binary.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -123,11 +123,8 @@ def describe(session: Session, call: Call) -> PQGen[tuple[int, ...]]:
     return session.parameter_types[call.name]
 
 
-def copy(session: Session, sql: str, data: Iterable[bytes]) -> PQGen[None]:
-    """Run `COPY … FROM STDIN (FORMAT binary)` with buffers that hold header, rows and trailer.
-
-    The server works on a buffer while the next one is made.
-    """
+def copy(session: Session, sql: str, data: bytes) -> PQGen[None]:
+    """Run `COPY … FROM STDIN (FORMAT binary)` with a buffer that holds header, rows and trailer."""
     pgconn = session.pgconn
     pgconn.send_query(sql.encode())
     yield from _flush(pgconn)
@@ -135,9 +132,8 @@ def copy(session: Session, sql: str, data: Iterable[bytes]) -> PQGen[None]:
     if started.status != ExecStatus.COPY_IN:
         yield from _take(pgconn)
         raise error_from_result(started)
-    for buffer in data:
-        while pgconn.put_copy_data(buffer) == 0:
-            yield Wait.W
+    while pgconn.put_copy_data(data) == 0:
+        yield Wait.W
     while pgconn.put_copy_end() == 0:
         yield Wait.W
     yield from _one(pgconn)

@@ -26,7 +26,7 @@ from eventsourcing.application import Application
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.stack import Stack
-from shared.eventlog.append_rows import copy_buffers
+from shared.eventlog.append_rows import copy_buffer
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, EventRow, Held, Mode
 from shared.eventlog.postgres import PostgresStore
@@ -143,7 +143,7 @@ def _batch(held: Held, rows: Sequence[EventRow], head: bytes) -> Batch:
 def _copy_rate(connection: psycopg.Connection[Any], batches: int) -> float:
     found = connection.execute("SELECT coalesce(max(position), 0) FROM event_1").fetchone()
     first = found[0] + 1 if found else 1
-    buffers = [b"".join(copy_buffers(_rows(1, first + number * 1000))) for number in range(batches)]
+    buffers = [copy_buffer(_rows(1, first + number * 1000)) for number in range(batches)]
     began = time.perf_counter()
     for buffer in buffers:
         with connection.cursor().copy("COPY event_1 FROM STDIN (FORMAT binary)") as copy:

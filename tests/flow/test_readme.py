@@ -1,0 +1,36 @@
+"""What the README tells a new user to type does what it says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.flow.conftest import Portal
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+
+
+async def test_the_readmes_example_pays_a_bill_and_shows_the_receipt(portal: Portal) -> None:
+    (script,) = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    state = str(portal.stack.state)
+    script = script.replace("piperoll env", f"piperoll env --state {state}")
+    script = re.sub(r"piperoll token (\w+)", rf"piperoll token \1 --state {state}", script)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    script = script.replace('export PATH="$PWD/.venv/bin:$PATH"', "")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True, text=True, cwd=ROOT, timeout=90, env={**os.environ, "PATH": path}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    payment, account, *mail = done.stdout.strip().splitlines()
+    assert json.loads(payment)["status"] == "settled"
+    assert json.loads(account)["due_minor"] == 0
+    assert "ana@example.org" in mail[0]
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -7,15 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.flow.conftest import Portal
+from deploy.local.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
 
-async def test_the_readmes_example_pays_a_bill_and_shows_the_receipt(portal: Portal) -> None:
+def test_the_readmes_example_pays_a_bill_and_shows_the_receipt(stack: Stack) -> None:
     (script,) = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    state = str(portal.stack.state)
+    state = str(stack.state)
     script = script.replace("piperoll env", f"piperoll env --state {state}")
     script = re.sub(r"piperoll token (\w+)", rf"piperoll token \1 --state {state}", script)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

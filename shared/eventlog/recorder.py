@@ -32,7 +32,14 @@ from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, Cursor, Held, Mode, Parked
 from shared.eventlog.postgres_sessions import again_after_lock_timeout
 from shared.eventlog.recorder_mapper import LogMapper
-from shared.eventlog.recorder_rows import HIGHEST, LOWEST, originator_reader, read_events, versions_between
+from shared.eventlog.recorder_rows import (
+    HIGHEST,
+    LOWEST,
+    library_rows,
+    originator_reader,
+    read_events,
+    versions_between,
+)
 from shared.eventlog.recorder_sessions import ThreadSessions
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, array, int4, int8, read_bytes, read_int, read_text
 from shared.postgres.wire import Session

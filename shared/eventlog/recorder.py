@@ -24,7 +24,6 @@ from eventsourcing.persistence import (
     Subscription,
     TrackingRecorder,
 )
-from msgspec.structs import replace
 from psycopg.abc import PQGen
 
 from shared.eventlog.append import append, lock
@@ -35,9 +34,9 @@ from shared.eventlog.recorder_mapper import LogMapper
 from shared.eventlog.recorder_rows import (
     HIGHEST,
     LOWEST,
-    library_rows,
     originator_reader,
     read_events,
+    rows_from,
     versions_between,
 )
 from shared.eventlog.recorder_sessions import ThreadSessions
@@ -89,11 +88,7 @@ class LogRecorder(ApplicationRecorder):
             found, _ = yield from lock(session, [self.shard], mode, [])
             held = found[self.shard]
         first = held.next_position
-        rows = library_rows(self.shard, first, stored_events)
-        if event_ids is not None:
-            rows = [replace(row, event_id=event_id) for row, event_id in zip(rows, event_ids, strict=True)]
-        if digests is not None:
-            rows = [replace(row, digest=digest) for row, digest in zip(rows, digests, strict=True)]
+        rows = rows_from(self.shard, first, stored_events, event_ids, digests)
         batch = Batch(
             shard=self.shard,
             mode=mode,

@@ -15,18 +15,31 @@ _INDEX_0 = b"\0\0"
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 
 
-def library_rows(shard: int, first: int, stored_events: Sequence[StoredEvent]) -> list[EventRow]:
-    """Return the rows of events that have no envelope, from position `first` on.
+def rows_from(
+    shard: int,
+    first: int,
+    stored_events: Sequence[StoredEvent],
+    event_ids: Sequence[bytes] | None,
+    digests: Sequence[bytes | None] | None,
+) -> list[EventRow]:
+    """Return the rows of the library's events, from position `first` on.
 
-    Such an event's id is a hash of originator and version, index 0.
+    Without `event_ids` an event's id is a hash of originator and version, index 0.
     """
-    sha256 = hashlib.sha256
-    rows = []
-    for position, event in enumerate(stored_events, first):
-        stream, version = str(event.originator_id), event.originator_version
-        event_id = sha256(f"{stream}\n{version}".encode()).digest()[:ROOT_BYTES] + _INDEX_0
-        rows.append(EventRow(shard, position, stream, version, event_id, event.topic, event.state))
-    return rows
+    streams = [str(event.originator_id) for event in stored_events]
+    ids = event_ids or map(_id_of, streams, stored_events)
+    kept = digests or [None] * len(stored_events)
+    return [
+        EventRow(shard, position, stream, event.originator_version, event_id, event.topic, event.state, digest)
+        for position, (event, stream, event_id, digest) in enumerate(
+            zip(stored_events, streams, ids, kept, strict=True), first
+        )
+    ]
+
+
+def _id_of(stream: str, event: StoredEvent) -> bytes:
+    named = f"{stream}\n{event.originator_version}".encode()
+    return hashlib.sha256(named).digest()[:ROOT_BYTES] + _INDEX_0
 
 
 def originator_reader(kind: str) -> Callable[[str], UUID | str]:

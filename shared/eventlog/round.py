@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -29,6 +30,8 @@ from shared.ids import event_id
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
+
+T = TypeVar("T")
 
 
 class Submission(msgspec.Struct, eq=False):
@@ -221,3 +224,30 @@ class Round:
             known[identity] = rows[0]
         position = rows[-1].position if rows else self._desk.next_position - 1
         return Answer(shard=self._desk.shard, position=position, rows=rows)
+
+
+def weight(job: Job) -> int:
+    """Return how many commands and records a job holds."""
+    match job:
+        case Submission():
+            return 1
+        case Delivery():
+            return len(job.records)
+        case Orders():
+            return len(job.orders)
+
+
+def settle(done: "asyncio.Future[T]", answer: T | Exception) -> None:
+    """Hand a caller its answer, unless it has gone."""
+    if done.done():
+        return
+    if isinstance(answer, Exception):
+        done.set_exception(answer)
+    else:
+        done.set_result(answer)
+
+
+def fail(job: Job, error: Exception) -> None:
+    """Tell a job's caller that it was not done."""
+    if not job.done.done():
+        job.done.set_exception(error)

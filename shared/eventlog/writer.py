@@ -21,7 +21,7 @@ from shared.eventlog.cursors import CursorBook
 from shared.eventlog.desk import Desk, Draft, Entry, schema_hashes
 from shared.eventlog.intake import Holds, item_of_submitted
 from shared.eventlog.ports import Batch, EventRow, Fate, Order, Parked, Record, Store, Stray
-from shared.eventlog.round import Delivery, Job, Orders, Round, Submission
+from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, settle, weight
 from shared.faults import Point, reach
 from shared.telemetry.logs import logger
 
@@ -105,26 +105,26 @@ class Writer:
             raise Overloaded(f"shard {self.shard} has {self._weight} commands waiting")
         item = item_of_submitted(self._registry, submitted)
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._enqueue(Submission(item, done), 1)
+        self._enqueue(Submission(item, done))
         return await done
 
     async def submit_batch(self, records: Sequence[Record | Stray]) -> None:
         """Decide records in order; returns when their effects are stored (bare cursor moves follow within 1 s)."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._enqueue(Delivery(records, done), len(records))
+        self._enqueue(Delivery(records, done))
         await done
 
     async def obey(self, orders: Sequence[Order]) -> None:
         """Release or drop parked records as people ordered; returns when that is stored."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._enqueue(Orders(orders, done), len(orders))
+        self._enqueue(Orders(orders, done))
         await done
 
-    def _enqueue(self, job: Job, weight: int) -> None:
+    def _enqueue(self, job: Job) -> None:
         if self.lost is not None or self._stopping:
             raise StoreDown(f"shard {self.shard} is not held here any more") from self.lost
         self._waiting.append(job)
-        self._weight += weight
+        self._weight += weight(job)
         self._wake.set()
 
     async def run(self) -> None:
@@ -137,7 +137,7 @@ class Writer:
         except BaseException as error:
             self.lost = error
             for job in self._waiting:
-                _fail(job, StoreDown(f"shard {self.shard} is lost: {error!r}"))
+                fail(job, StoreDown(f"shard {self.shard} is lost: {error!r}"))
             raise
 
     async def stop(self) -> None:
@@ -155,14 +155,14 @@ class Writer:
 
     def _take_waiting(self) -> list[Job]:
         taken: list[Job] = []
-        weight = 0
+        taken_weight = 0
         for job in self._waiting:
-            if taken and weight >= MAX_ROUND:
+            if taken and taken_weight >= MAX_ROUND:
                 break
             taken.append(job)
-            weight += _weight(job)
+            taken_weight += weight(job)
         del self._waiting[: len(taken)]
-        self._weight -= weight
+        self._weight -= taken_weight
         return taken
 
     async def _round(self, jobs: Sequence[Job]) -> None:
@@ -179,13 +179,13 @@ class Writer:
         except BaseException as error:
             fault = error if isinstance(error, OwnFault) else StoreDown(f"shard {self.shard}: {error!r}")
             for job in jobs:
-                _fail(job, fault)
+                fail(job, fault)
             raise
         for submission, answer in round_.answers:
-            _settle(submission.done, answer)
+            settle(submission.done, answer)
         for job in jobs:
             if not isinstance(job, Submission):
-                _settle(job.done, None)
+                settle(job.done, None)
 
     async def _load(self, streams: Sequence[str]) -> None:
         by_prefix: dict[str, list[str]] = {}
@@ -280,27 +280,3 @@ class Writer:
                 log.warning("store_down", shard=self.shard, error=str(error))
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_MOST_S)
-
-
-def _weight(job: Job) -> int:
-    match job:
-        case Submission():
-            return 1
-        case Delivery():
-            return len(job.records)
-        case Orders():
-            return len(job.orders)
-
-
-def _settle(done: "asyncio.Future[T]", answer: T | Exception) -> None:
-    if done.done():
-        return
-    if isinstance(answer, Exception):
-        done.set_exception(answer)
-    else:
-        done.set_result(answer)
-
-
-def _fail(job: Job, error: Exception) -> None:
-    if not job.done.done():
-        job.done.set_exception(error)

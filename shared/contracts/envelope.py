@@ -42,6 +42,8 @@ class Fact(msgspec.Struct, frozen=True):
     event: Event
 
 
+# The envelope's decoder passes over the payload without looking into its strings; too deep a nesting is a RecursionError.
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 _open_envelope = msgspec.json.Decoder(Envelope).decode
 _open_payload: dict[str, Any] = {name: msgspec.json.Decoder(event).decode for name, event in BY_TYPE.items()}
@@ -68,7 +70,7 @@ def open_envelope(data: bytes) -> Envelope:
         return _open_envelope(data)
     except msgspec.ValidationError as error:
         raise BadRecord("wrong_schema", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NOT_JSON as error:
         raise BadRecord("not_json", str(error)) from error
 
 
@@ -81,6 +83,8 @@ def open_payload(envelope: Envelope) -> Event:
         event: Event = decode(envelope.payload)
     except msgspec.ValidationError as error:
         raise BadRecord("wrong_schema", f"{envelope.type}: {error}") from error
+    except _NOT_JSON as error:
+        raise BadRecord("not_json", f"{envelope.type}: {error}") from error
     return event
 
 

@@ -45,6 +45,8 @@ def _item_of_fact(
     stream = handler.stream(fact.event) if handler is not None else None
     if stream is None:
         return NOBODY
+    if stream.partition("_")[0] not in registry.by_prefix or "\0" in stream:
+        raise BadRecord("foreign_stream", f"{stream!r} is no stream of {registry.service}")
     envelope = fact.envelope
     return Item(
         message=fact.event,

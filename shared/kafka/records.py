@@ -14,6 +14,7 @@ TOO_LARGE = "too_large"
 
 _HASH_DIGITS = 64
 _MAX_NUMBER_DIGITS = 18
+_MAX_SHARD = 2**31 - 1
 _OTHER_PARTITIONS = frozenset({BILLING_ROUTED})
 """Topics whose partition is the target's shard, not the source's."""
 
@@ -67,7 +68,9 @@ def _place(headers: dict[str, bytes]) -> tuple[int, int, int, bytes] | None:
     """Return shard, position, previous and its hash; None unless all are there and fit each other."""
     shard, position = _number(headers.get("shard")), _number(headers.get("position"))
     previous, digits = _number(headers.get("previous")), headers.get("previous_hash")
-    if shard is None or position is None or previous is None or digits is None or previous >= position:
+    if shard is None or position is None or previous is None or digits is None:
+        return None
+    if shard > _MAX_SHARD or previous >= position:
         return None
     if len(digits) != (_HASH_DIGITS if previous else 0):
         return None
@@ -84,7 +87,8 @@ def _number(digits: bytes | None) -> int | None:
 
 
 def _text(data: bytes | None) -> str:
-    return (data or b"").decode("utf-8", "replace")
+    """Return text that PostgreSQL takes, whatever the bytes are: it has no NUL."""
+    return (data or b"").decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _stray(raw: Raw, cause: str) -> Stray:

@@ -121,6 +121,7 @@ def test_the_first_record_of_a_chain_names_nothing_before_it() -> None:
         place(previous_hash="zz" * 32),
         place(previous_hash=""),
         place(previous="0"),
+        place(shard=str(2**31)),
         [("shard", b"\xff")],
     ],
 )
@@ -158,6 +159,12 @@ def test_no_bytes_whatever_make_the_parser_raise(
     headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | None
 ) -> None:
     parse(Raw(headers, value=value, key=key))
+
+
+def test_no_text_of_a_record_holds_what_a_database_does_not_take() -> None:
+    record = parse(Raw([*place(), ("ce_type", b"a\0b"), ("traceparent", b"\0")], key=b"acc_\0"))
+    assert isinstance(record, Record)
+    assert "\0" not in record.key + record.type + (record.trace or "")
 
 
 def test_a_dead_letter_says_why_and_whence() -> None:

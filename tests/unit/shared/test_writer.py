@@ -204,6 +204,15 @@ async def test_a_relayed_events_ids_come_from_its_place_and_its_effective_date_f
     assert envelope.causation == event_id((1).to_bytes(14, "big"), 0).hex()
 
 
+def opened_request(account_id: str) -> AccountRequested:
+    return AccountRequested(
+        account_id=account_id, member_id="mem_1", language="en", contact=(), received_at=rfc3339(START)
+    )
+
+
+POISON = _sealed(opened_request("acc_a"), "acc_a", 1)
+
+
 @pytest.mark.parametrize(
     ("value", "cause"),
     [
@@ -212,6 +221,11 @@ async def test_a_relayed_events_ids_come_from_its_place_and_its_effective_date_f
         (b'"text"', "wrong_schema"),
         (b"\xff\xfe", "not_json"),
         (b"{" + b" " * 70_000 + b"}", "too_large"),
+        (b'{"payload":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "not_json"),
+        (POISON.replace(b"mem_1", b"mem_\xff"), "not_json"),
+        (POISON.replace(b'"en"', b"[" * 20_000 + b"]" * 20_000), "not_json"),
+        (POISON.replace(b'"account_id":"acc_a"', b'"account_id":"zzz_a"'), "foreign_stream"),
+        (POISON.replace(b'"account_id":"acc_a"', b'"account_id":"acc_\\u0000"'), "foreign_stream"),
     ],
 )
 async def test_poison_is_parked_later_records_of_its_key_wait_and_other_keys_go_on(value: bytes, cause: str) -> None:
@@ -234,12 +248,6 @@ async def test_an_unknown_type_is_parked_and_never_guessed() -> None:
             [upstream.record("acc_a", value=known.replace(b"account-requested.v1", b"account-asked.v9"))]
         )
     assert [one.cause for one in await store.holds(SHARD)] == ["unknown_type"]
-
-
-def opened_request(account_id: str) -> AccountRequested:
-    return AccountRequested(
-        account_id=account_id, member_id="mem_1", language="en", contact=(), received_at=rfc3339(START)
-    )
 
 
 async def test_a_record_whose_decider_raises_holds_its_key_and_a_release_decides_it_with_its_own_root() -> None:

@@ -31,12 +31,13 @@ from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, EventRow, Held, Mode
 from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.recorder_mapper import stored_as
+from shared.ids import event_id, root_of_record
 from shared.postgres.provision import provision
 
-RUNS, TURNS = 3, 5
+RUNS, TURNS = 3, 2
 ENVELOPE_BYTES = 771
 # Events per call of `put` and events per turn.
-SIZES = {1: 200, 10: 1_000, 100: 4_000, 1_000: 8_000}
+SIZES = {1: 500, 10: 3_000, 100: 10_000, 1_000: 24_000}
 REFERENCE = "invoice 2026-000123 / order 55-12345 / customer reference text " + "x" * 60
 
 
@@ -71,11 +72,12 @@ def _put_record(admin_dsn: str, size: int, events: int) -> dict[str, object]:
         "PERSISTENCE_MODULE": "shared.eventlog.recorder",
         "POSTGRES_DSN": make_conninfo(admin_dsn, dbname="piperoll_bench", user="piperoll_bench"),
     }
+    our_load, library_load = Load(), Load()
     with Bench(ours_env) as ours, Bench(_library_env(admin_dsn)) as library:
         return _in_turn(
             f"store.put_{size}",
-            lambda: _put_rate(ours, size, events),
-            lambda: _put_rate(library, size, events),
+            lambda: _put_rate(ours, our_load, size, events, ids=True),
+            lambda: _put_rate(library, library_load, size, events, ids=False),
         )
 
 
@@ -93,13 +95,38 @@ def _library_env(admin_dsn: str) -> dict[str, str]:
     }
 
 
-def _put_rate(app: Application[UUID], size: int, events: int) -> float:
-    made: list[Any] = [Credited(uuid4(), 1, 1250, uuid4(), REFERENCE) for _ in range(events)]
-    calls = [made[start : start + size] for start in range(0, events, size)]
+class Load:
+    """Events of 10,000 accounts in turn, with ids as relayed records have them: they grow at one end."""
+
+    def __init__(self) -> None:
+        self.accounts = [uuid4() for _ in range(10_000)]
+        self.made = 0
+        self.first = time.time_ns()  # a server that is benched again has other ids already
+
+    def take(self, count: int) -> list[Any]:
+        """Return the next `count` events."""
+        numbers = range(self.made, self.made + count)
+        self.made += count
+        return [Credited(self.accounts[n % 10_000], n // 10_000 + 1, 1250, uuid4(), REFERENCE) for n in numbers]
+
+    def ids(self, count: int) -> list[bytes]:
+        """Return the ids of the last `count` events."""
+        return [event_id(root_of_record("billing", 0, self.first + n), 0) for n in range(self.made - count, self.made)]
+
+
+def _put_rate(app: Application[UUID], load: Load, size: int, events: int, *, ids: bool) -> float:
+    calls: list[tuple[list[Any], dict[str, Any]]] = []
+    for _ in range(0, events, size):
+        made = load.take(size)
+        calls.append((made, {"event_ids": load.ids(size)} if ids else {}))
+    gc.collect()
+    gc.freeze()
     began = time.perf_counter()
-    for call in calls:
-        app.events.put(call)
-    return events / (time.perf_counter() - began)
+    for call, more in calls:
+        app.events.put(call, **more)
+    rate = events / (time.perf_counter() - began)
+    gc.unfreeze()
+    return rate
 
 
 async def _copy_record(admin_dsn: str, batches: int) -> dict[str, object]:
@@ -172,7 +199,6 @@ def _in_turn(name: str, ours: Callable[[], float], baseline: Callable[[], float]
     values: list[float] = []
     baselines: list[float] = []
     for number in range(RUNS):
-        gc.collect()
         turns = [(ours(), baseline()) for _ in range(TURNS)]
         values.append(statistics.harmonic_mean([one for one, _ in turns]))
         baselines.append(statistics.harmonic_mean([other for _, other in turns]))

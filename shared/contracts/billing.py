@@ -15,6 +15,7 @@ class Refusal(StrEnum):
     ACCOUNT_UNKNOWN = "account_unknown"
     ACCOUNT_EXISTS = "account_exists"
     INVOICE_EXISTS = "invoice_exists"
+    AMOUNT_TOO_LARGE = "amount_too_large"
     INVOICE_UNKNOWN = "invoice_unknown"
     CURRENCY_MISMATCH = "currency_mismatch"
     INVOICE_PAID = "invoice_paid"

@@ -56,6 +56,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     total_minor: int
     lines: tuple[InvoiceLine, ...]
+    gross_minor: int = 0
     paid_minor: int = 0
     open_payment_id: str | None = None
 
@@ -73,6 +74,11 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     invoices: dict[str, Invoice] = {}
     payments: dict[str, Payment] = {}
     found_charges: tuple[str, ...] = ()
+
+    @property
+    def billed_minor(self) -> int:
+        """All premiums of all bills: no balance of the household is larger."""
+        return sum(invoice.gross_minor for invoice in self.invoices.values())
 
     def payment_of(self, attempt_id: str) -> tuple[str, Payment] | None:
         """Return the payment that an attempt belongs to, and its id."""
@@ -130,7 +136,8 @@ def _issued(event: InvoiceIssued) -> Invoice:
         InvoiceLine(policy_id=line.policy_id, coverage_month=line.coverage_month, share_minor=line.member_minor)
         for line in event.lines
     )
-    return Invoice(currency=event.currency, total_minor=event.total_minor, lines=lines)
+    gross_minor = sum(line.gross_minor for line in event.lines)
+    return Invoice(currency=event.currency, total_minor=event.total_minor, lines=lines, gross_minor=gross_minor)
 
 
 def _planned(state: Household, event: AttemptPlanned) -> Household:

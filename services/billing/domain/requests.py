@@ -41,6 +41,8 @@ def issue_invoice(request: InvoiceRequested, state: Household, context: Context)
     total_minor = sum(line.member_minor for line in request.lines)
     if abs(total_minor) > MAX_MINOR:
         raise ValueError(f"{request.invoice_id} sums to {total_minor}, beyond what an amount can hold")
+    if state.billed_minor + sum(line.gross_minor for line in request.lines) > MAX_MINOR:
+        return (_refused(request.account_id, request.invoice_id, Refusal.AMOUNT_TOO_LARGE),)
     return (
         InvoiceIssued(
             account_id=request.account_id,

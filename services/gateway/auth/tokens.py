@@ -20,6 +20,8 @@ ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
 LEEWAY_S = 30
 MOST_TOKEN_BYTES = 8_192
 MOST_ACCOUNTS = 10_000
+MOST_TENANT = 64
+LAST_SECOND = 253_402_300_799  # of the year 9999
 REMEMBERED = 20_000
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="piperoll", error="invalid_token"'),)
 PLAIN_CHALLENGE = ((b"www-authenticate", b'Bearer realm="piperoll"'),)
@@ -28,7 +30,7 @@ PLAIN_CHALLENGE = ((b"www-authenticate", b'Bearer realm="piperoll"'),)
 class _Header(msgspec.Struct):
     alg: str = ""
     kid: str | None = None
-    crit: list[str] | None = None
+    crit: Any = msgspec.UNSET
 
 
 class _Claims(msgspec.Struct):
@@ -114,7 +116,7 @@ class Tokens:
             raise _refused("token_algorithm_refused")
         try:
             payload = jws.deserialize_compact(raw, key, algorithms=list(ALGORITHMS)).payload
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, TypeError) as error:
             raise _refused("token_signature_invalid") from error
         return self._judge(payload)
 
@@ -134,7 +136,8 @@ class Tokens:
             claims = _claims(payload)
         except msgspec.DecodeError as error:
             raise _refused("token_claims_invalid") from error
-        if not claims.sub or not claims.tenant or len(claims.tenant) > 64 or len(claims.accounts) > MOST_ACCOUNTS:
+        named = claims.sub and claims.tenant and len(claims.tenant) <= MOST_TENANT and claims.tenant.isprintable()
+        if not named or claims.exp > LAST_SECOND or len(claims.accounts) > MOST_ACCOUNTS:
             raise _refused("token_claims_invalid")
         principal = Principal(
             principal_id(claims.iss, claims.sub), claims.tenant, claims.role, frozenset(claims.accounts)
@@ -150,7 +153,7 @@ def _read_header(raw: bytes) -> _Header:
         header = _header(base64.urlsafe_b64decode(parts[0] + b"=" * (-len(parts[0]) % 4)))
     except (binascii.Error, ValueError) as error:
         raise _refused("token_malformed") from error
-    if header.crit is not None:
+    if header.crit is not msgspec.UNSET:
         raise _refused("token_malformed")
     return header
 

@@ -32,6 +32,7 @@ class Invoices:
         call.key()
         body = parse(InvoiceBody, call.body)
         lines = check_invoice(body)
+        wait_s = call.wait_s()
         await self._lookups.account(call.principal, body.account_id, "/account_id")
         identity = keyed(call, OPERATION, body.account_id)
         shard = self._posting.shard_of(call, body.account_id)
@@ -45,7 +46,6 @@ class Invoices:
             received_at=rfc3339(call.received_at),
         )
         appended = await self._posting.append(call, identity, shard, "invoice", invoice_id, body.account_id, event)
-        wait_s = call.wait_s()
         if wait_s:
             await self._outcomes.final(invoice_id, wait_s)
         resource = _accepted(event, appended.recorded_at or call.received_at, shard, appended.position)

@@ -69,6 +69,7 @@ KEY_PROBLEMS = (
     "idempotency_key_too_long",
     "idempotency_key_invalid",
     "idempotency_key_reused",
+    "prefer_invalid",
     "content_type_unsupported",
     "body_too_large",
     "body_not_json",
@@ -123,7 +124,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "createPayment", "POST", "/v1/payments", "Pay an invoice",
         {201: resources.Payment, 202: resources.Payment}, Permission.PAY, PaymentBody,
-        problems=(*KEY_PROBLEMS, *_AMOUNTS, "amount_not_positive", "value_unsupported", "prefer_invalid",
+        problems=(*KEY_PROBLEMS, *_AMOUNTS, "amount_not_positive", "value_unsupported",
                   "account_unknown", "invoice_unknown"),
     ),
     _get("getPayment", "/v1/payments/{payment_id}", "A payment", resources.Payment, ("payment_unknown",)),

@@ -59,6 +59,12 @@ def test_a_bill_beyond_an_amount_is_our_fault_and_raises() -> None:
         given(OPENED).when(without([line, line]))
 
 
+def test_a_bill_that_would_lift_the_household_beyond_an_amount_is_refused() -> None:
+    subsidised = PremiumLine(policy_id="p", coverage_month="2026-03", gross_minor=2**63 - 1, aptc_minor=2**63 - 1)
+    (refused,) = given(OPENED, ISSUED).when(without([subsidised], invoice_id="inv_3_zz")).then()
+    assert refused == RequestRefused(account_id=ACCOUNT, subject="inv_3_zz", reason=Refusal.AMOUNT_TOO_LARGE)
+
+
 def test_an_invoice_number_can_be_read_out_and_differs() -> None:
     numbers = {invoice_number(f"inv_3_{i}") for i in range(500)}
     assert len(numbers) == 500
@@ -100,7 +106,7 @@ def test_the_first_reason_that_applies_is_given(
 
 def test_every_reason_for_a_payment_has_a_row() -> None:
     rows = {row[2] for row in ROWS}
-    assert rows == set(Refusal) - {Refusal.ACCOUNT_EXISTS, Refusal.INVOICE_EXISTS}
+    assert rows == set(Refusal) - {Refusal.ACCOUNT_EXISTS, Refusal.INVOICE_EXISTS, Refusal.AMOUNT_TOO_LARGE}
 
 
 def test_a_repeated_payment_adds_nothing() -> None:

@@ -204,9 +204,11 @@ async def test_json_may_name_its_charset(box: Box) -> None:
 
 
 @pytest.mark.parametrize("value", ["wait=x", "wait=-1", "wait=1.5", "wait="])
-async def test_a_preference_that_is_no_number_is_refused(box: Box, value: str) -> None:
-    reply = await box.gateway.client.post("/v1/payments", bearer(), GOOD, Prefer=value)
-    _refused(reply, 400, "prefer_invalid", "Prefer")
+async def test_a_preference_that_is_no_number_is_refused_and_nothing_is_stored(box: Box, value: str) -> None:
+    bodies = {"/v1/payments": GOOD, "/v1/invoices": invoice_body(ACCOUNT), "/v1/accounts": account_body()}
+    for path, body in bodies.items():
+        _refused(await box.gateway.client.post(path, bearer(), body, Prefer=value), 400, "prefer_invalid", "Prefer")
+    assert box.stored() == 0
 
 
 QUERIES: list[tuple[str, int, str, str]] = [

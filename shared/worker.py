@@ -10,6 +10,7 @@ import uvloop
 from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.decider import Registry
+from shared.drain import end_within
 from shared.errors import Fenced, StoreDown
 from shared.eventlog.held_shard import HeldShard, MakeParts, Surroundings
 from shared.eventlog.orders import ParkedOrders
@@ -137,6 +138,7 @@ async def _run(registry: Registry, settings: ProcessSettings, make_parts: MakePa
     settle()
     worker.failed.add_done_callback(lambda failed: stopped.set())
     await stopped.wait()
+    end_within()
     await worker.stop()
     return 1 if worker.failed.done() else 0
 

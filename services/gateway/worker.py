@@ -12,6 +12,7 @@ from services.gateway.projections.fold import Folder
 from services.gateway.projections.group import FoldGroup
 from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
+from shared.drain import end_within
 from shared.errors import StoreDown, WorldFault
 from shared.eventlog.cursors import Verdict
 from shared.eventlog.orders import ParkedOrders
@@ -77,6 +78,7 @@ class GatewayWorker:
         await self._inbox.start()
         settle()
         await self._stopped.wait()
+        end_within()
         await self._inbox.stop()
         if self._relay is not None:
             await self._relay.stop()

@@ -42,7 +42,7 @@ class Fact(msgspec.Struct, frozen=True):
     event: Event
 
 
-# The envelope's decoder passes over the payload without looking into its strings; too deep a nesting is a RecursionError.
+# The envelope's decoder does not look into the payload's strings; a RecursionError is too deep a nesting.
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 _open_envelope = msgspec.json.Decoder(Envelope).decode

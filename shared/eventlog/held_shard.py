@@ -88,7 +88,17 @@ class HeldShard:
         self._labels = (service, str(shard))
 
     async def start(self, on_lost: Callable[[int, BaseException], None]) -> None:
-        """Take the shard over and begin; `on_lost` is told when writer or relay end by an error."""
+        """Take the shard over and begin; `on_lost` is told when writer or relay end by an error.
+
+        A start that fails or is cancelled leaves nothing running.
+        """
+        try:
+            await self._start(on_lost)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, on_lost: Callable[[int, BaseException], None]) -> None:
         while True:
             try:
                 await self.writer.take_over()
@@ -164,7 +174,10 @@ class HeldShard:
     async def stop(self) -> None:
         """Finish what waits, store the cursors and the relay's place, and let the shard go."""
         for part in reversed(self._parts):
-            await part.stop()
+            try:
+                await part.stop()
+            except Exception as error:  # the others are stopped all the same
+                log.error("part_not_stopped", shard=self.context.shard, part=type(part).__name__, exc_info=error)
         await self.writer.stop()
         await self.relay.stop()
         if self._tasks:

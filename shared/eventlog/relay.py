@@ -213,13 +213,13 @@ async def topic_ahead_of_log(service: str, shards: Sequence[int], store: Store, 
 
     Such a shard must not start: it would use a position again. With Kafka away the check is skipped and logged.
     """
-    ends = await store.ends(shards)
     wanted = [(topic, shard) for topic in log_topics(service) for shard in shards]
     try:
         found = await tails.last_positions(service, wanted)
     except WorldFault as fault:
         _log.warning("Kafka is away: not checked whether a topic is ahead of the log: %s", fault)
         return {}
+    ends = await store.ends(shards)  # after the topics: a log that grows meanwhile must not look like an old copy
     ahead: dict[int, RolledBack] = {}
     for (topic, shard), position in sorted(found.items()):
         if position > ends.get(shard, 0):

@@ -18,6 +18,7 @@ from services.gateway.http.waiting import Bell
 from services.gateway.http.wiring import make_api
 from services.gateway.statements import STATEMENTS
 from shared.clock import clock_from
+from shared.drain import end_within
 from shared.eventlog.postgres import PostgresStore
 from shared.people.sealing import MasterKey
 from shared.people.writer import PeopleWriter
@@ -99,6 +100,8 @@ class HttpProcess:
         return 1 if failed else 0
 
     def _drain(self) -> None:
+        if not self._system.draining:
+            end_within()
         self._system.draining = True
         self._server.should_exit = True
 

@@ -282,6 +282,19 @@ async def test_a_shard_whose_topic_is_ahead_of_its_log_does_not_start() -> None:
     assert "adopt-tail billing 3" in str(ahead[SHARD])
 
 
+async def test_a_log_that_grows_while_its_topic_is_looked_at_is_no_old_copy() -> None:
+    store = await log_of(5)
+
+    class Growing(Tails):
+        async def last_positions(
+            self, source: str, partitions: Sequence[tuple[str, int]]
+        ) -> dict[tuple[str, int], int]:
+            await append(store, 6, 1)
+            return await super().last_positions(source, partitions)
+
+    assert await topic_ahead_of_log("billing", [SHARD], store, Growing({("billing.events.v1", SHARD): 6})) == {}
+
+
 async def test_a_topic_at_or_below_the_log_is_well_and_so_is_kafka_away() -> None:
     store = await log_of(5)
     assert await topic_ahead_of_log("billing", [SHARD], store, Tails({("billing.events.v1", SHARD): 5})) == {}

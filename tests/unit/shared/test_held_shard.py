@@ -1,0 +1,92 @@
+"""A held shard is started whole or not at all, and stopped whole whatever its parts do."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.clock import SystemClock
+from shared.decider import Registry
+from shared.eventlog.held_shard import HeldShard, ShardContext, ShardPart, Surroundings
+from shared.eventlog.memory import MemoryPublisher, MemoryStore
+from shared.eventlog.ports import EventRow, Order
+
+SHARD = 0
+
+
+class NoOrders:
+    async def waiting(self, shard: int) -> list[Order]:
+        return []
+
+
+class Part:
+    """A part that starts and stops as the test says."""
+
+    def __init__(self, start_s: float = 0.0, stop_raises: bool = False) -> None:
+        self.stopped = 0
+        self._start_s = start_s
+        self._stop_raises = stop_raises
+
+    async def start(self) -> None:
+        await asyncio.sleep(self._start_s)
+
+    def committed(self, rows: Sequence[EventRow]) -> None: ...
+
+    async def stop(self) -> None:
+        self.stopped += 1
+        if self._stop_raises:
+            raise RuntimeError("a part that cannot be stopped")
+
+
+def held_with(parts: Sequence[Part]) -> HeldShard:
+    def make_parts(context: ShardContext) -> Sequence[ShardPart]:
+        return parts
+
+    store: Any = MemoryStore(shards=1)
+    orders: Any = NoOrders()
+    return HeldShard(
+        Surroundings(
+            registry=Registry(service="billing", kinds=(), handlers={}),
+            shards=1,
+            dsn="",
+            store=store,
+            publisher=MemoryPublisher(),
+            orders=orders,
+            clock=SystemClock(),
+            zone=ZoneInfo("UTC"),
+            make_parts=make_parts,
+        ),
+        SHARD,
+    )
+
+
+def on_lost(shard: int, error: BaseException) -> None:
+    raise AssertionError(f"shard {shard} was lost") from error
+
+
+def others() -> set["asyncio.Task[Any]"]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_running() -> None:
+    quick, slow = Part(), Part(start_s=60)
+    before = others()
+    starting = asyncio.create_task(held_with([quick, slow]).start(on_lost))
+    await asyncio.sleep(0.02)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert others() == before
+    assert (quick.stopped, slow.stopped) == (1, 1)
+
+
+async def test_a_part_that_cannot_be_stopped_keeps_nothing_else_going() -> None:
+    first, broken = Part(), Part(stop_raises=True)
+    before = others()
+    held = held_with([first, broken])
+    await held.start(on_lost)
+    await held.stop()
+    assert others() == before
+    assert first.stopped == 1

@@ -29,6 +29,8 @@ from shared.telemetry.logs import configure, logger
 
 log = logger(__name__)
 
+FENCED_PATIENCE_S = 15.0
+
 
 class Worker:
     """One process of a service with writers. `failed` is set when something of ours broke: the process must end."""
@@ -112,11 +114,27 @@ class Worker:
         await held.handle(records)
 
     def _lost(self, shard: int, error: BaseException) -> None:
-        """A fenced shard waits to be assigned again; any other loss ends the process, whose next start reloads all."""
+        """A fenced shard waits to be assigned again; any other loss ends the process, whose next start reloads all.
+
+        So does a fence that no assignment follows: nobody else holds the shard then, this process fenced itself by a
+        question about a lost commit whose own answer was lost.
+        """
         cause = type(error).__name__
         metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), cause).set(1)
         log.critical("shard_lost", shard=shard, cause=cause, error=str(error), exc_info=error)
-        if not isinstance(error, Fenced) and not self.failed.done():
+        if isinstance(error, Fenced):
+            asyncio.get_running_loop().call_later(FENCED_PATIENCE_S, self._still_lost, shard, error)
+        else:
+            self._fail(error)
+
+    def _still_lost(self, shard: int, error: BaseException) -> None:
+        held = self._held.get(shard)
+        if held is not None and held.writer.lost is error:
+            log.critical("fenced_shard_not_assigned_again", shard=shard)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
             self.failed.set_result(error)
 
     def _ready(self) -> Health:

@@ -132,14 +132,17 @@ class AnchoredClock:
 
     def now(self) -> datetime:
         """Return the estimate of the database's present, moved by the stack's offset."""
-        return self._estimate() + self._clock.offset()
+        return self._estimate(self._clock.monotonic()) + self._clock.offset()
 
-    def anchor(self, database_now: datetime) -> float:
-        """Take a new reading and return by how many seconds the estimate was ahead of it."""
-        ahead = (self._estimate() - database_now).total_seconds()
+    def anchor(self, database_now: datetime, asked_at: float) -> float:
+        """Take a new reading and return by how many seconds the estimate was ahead of it when it was asked for.
+
+        `asked_at` is monotonic: an answer that took long is no clock that runs ahead.
+        """
+        ahead = (self._estimate(asked_at) - database_now).total_seconds()
         self._anchor = database_now
         self._read_at = self._clock.monotonic()
         return ahead
 
-    def _estimate(self) -> datetime:
-        return self._anchor + timedelta(seconds=self._clock.monotonic() - self._read_at)
+    def _estimate(self, at: float) -> datetime:
+        return self._anchor + timedelta(seconds=at - self._read_at)

@@ -15,7 +15,7 @@ import msgspec
 from shared.clock import AnchoredClock, Clock
 from shared.contracts.envelope import open_fact
 from shared.decider import Registry
-from shared.errors import ClockAhead, Overloaded, OwnFault, StoreDown, UnknownCommit
+from shared.errors import ClockAhead, Fenced, Overloaded, OwnFault, StoreDown, UnknownCommit, WorldFault
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.cursors import CursorBook
 from shared.eventlog.desk import Desk, Draft, Entry, schema_hashes
@@ -240,31 +240,45 @@ class Writer:
             )
             for stream, entry in due
         ]
-        with suppress(StoreDown):
+        with suppress(WorldFault):
             await self._store.save_snapshots(self.shard, rows)
 
     async def _append_until_known(self, batch: Batch) -> Batch:
         """Append; an unknown commit is asked after until it is known, a store that is down is tried again."""
         wait_s = RETRY_FIRST_S
-        unknown = False
+        unknown = 0
         while True:
             try:
                 if unknown:
-                    fate = await self._store.fate_of(batch)
+                    fate = await self._fate_of(batch, unknown)
                     batch = msgspec.structs.replace(batch, epoch=batch.epoch + 1)
                     self._desk.epoch = batch.epoch
-                    unknown = False
+                    unknown = 0
                     if fate is Fate.COMMITTED:
                         return batch
-                self._check_clock(self._now.anchor(await self._store.append(batch)))
+                asked_at = self._clock.monotonic()
+                database_now = await self._store.append(batch)
+                self._check_clock(self._now.anchor(database_now, asked_at))
                 return batch
             except UnknownCommit as error:
                 log.warning("commit_unknown", shard=self.shard, position=batch.held_position, error=str(error))
-                unknown = True
+                unknown += 1
             except StoreDown as error:
                 log.warning("store_down", shard=self.shard, error=str(error))
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_MOST_S)
+
+    async def _fate_of(self, batch: Batch, unknown: int) -> Fate:
+        """Ask; where an earlier question went unanswered too, it may be that one which raised the epoch.
+
+        Then nothing tells whether another worker did: the process ends, and takes the shard again if it is assigned.
+        """
+        try:
+            return await self._store.fate_of(batch)
+        except Fenced as error:
+            if unknown > 1:
+                raise OwnFault(f"shard {self.shard}: fenced, perhaps by its own unanswered question") from error
+            raise
 
     def _check_clock(self, ahead_s: float) -> None:
         """Stop the shard, after its commit, when its time had run ahead of the database's."""

@@ -16,11 +16,11 @@ from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Event
 from shared.contracts.gateway import AccountRequested, WebhookReceived
 from shared.decider import Command, Context, Handler, Registry, StreamKind
-from shared.errors import ClockAhead, Conflict, Fenced, OnHold
+from shared.errors import ClockAhead, Conflict, Fenced, OnHold, OwnFault, UnknownCommit
 from shared.eventlog.command import Submitted
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
-from shared.eventlog.ports import EventRow, Order, Record, Stray
+from shared.eventlog.ports import Batch, EventRow, Fate, Order, Record, Stray
 from shared.eventlog.writer import Writer
 from shared.ids import digest_of, event_id, root_of_key
 
@@ -332,6 +332,50 @@ async def test_a_clock_that_runs_ahead_of_the_databases_stops_the_shard() -> Non
         clock.advance(timedelta(seconds=2))
         with pytest.raises(ClockAhead):
             await writer.submit(submitted("2"))
+
+
+async def test_a_commit_that_takes_long_is_no_clock_that_runs_ahead() -> None:
+    clock = ManualClock(START)
+
+    class Slow(MemoryStore):
+        async def append(self, batch: Batch) -> datetime:
+            database_now = await super().append(batch)
+            clock.advance(timedelta(seconds=3))
+            return database_now
+
+    store = Slow(shards=1, clock=clock)
+    async with writing(store, clock) as writer:
+        await writer.submit(submitted("1"))
+        await writer.submit(submitted("2"))
+    assert len(await stored(store)) == 2
+
+
+async def test_a_question_without_answer_that_raised_the_epoch_ends_the_worker_and_not_only_the_shard() -> None:
+    class Deaf(MemoryStore):
+        async def fate_of(self, batch: Batch) -> Fate:
+            await super().fate_of(batch)
+            raise UnknownCommit("the answer of the question was lost too")
+
+    store = Deaf(shards=1)
+    async with writing(store) as writer:
+        store.lose_commit(stored=True)
+        with pytest.raises(OwnFault) as raised:
+            await writer.submit(submitted("1"))
+    assert not isinstance(raised.value, Fenced), "a fenced shard waits to be assigned again; nobody would assign it"
+
+
+async def test_a_snapshot_whose_commit_is_unknown_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.eventlog.desk.SNAPSHOT_EVERY", 1)
+
+    class Forgetful(MemoryStore):
+        async def save_snapshots(self, shard: int, snapshots: Sequence[tuple[str, int, bytes, bytes]]) -> None:
+            raise UnknownCommit("the answer was lost")
+
+    store = Forgetful(shards=1)
+    async with writing(store) as writer:
+        await writer.submit(submitted("1"))
+        await writer.submit(submitted("2"))
+    assert len(await stored(store)) == 2
 
 
 @pytest.mark.parametrize("was_stored", [True, False])

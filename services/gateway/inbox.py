@@ -10,7 +10,7 @@ from shared.contracts.envelope import open_fact
 from shared.contracts.topics import BY_NAME
 from shared.errors import BadRecord, OwnFault, StoreDown
 from shared.eventlog.cursors import CursorBook, Verdict
-from shared.eventlog.intake import BEHIND, STRAY_SHARD, Holds, parked_record, parked_stray
+from shared.eventlog.intake import BEHIND, STRAY_SHARD, Holds, let_go_with, parked_record, parked_stray
 from shared.eventlog.ports import Cursor, Order, Parked, Record, Store, Stray
 from shared.eventlog.projections import Placed
 from shared.telemetry import metrics
@@ -116,33 +116,26 @@ class ShardInbox:
         return step
 
     def _let_go(self, order: Order) -> list[LetGo]:
-        """Return the ordered record first and, if it was the one that held its key, those that waited behind it."""
+        """Return the ordered record and, if it was the one that held its key, those that waited behind it alone."""
         place = (order.topic, order.source_shard, order.position)
         queue = self.holds.queue_of(*place)
         if not queue:
             log.warning("order_without_parked_record", topic=order.topic, position=order.position, order=order.how)
             return []
-        first = _place(queue[0]) == place
-        if not first and order.how == "released":
+        if queue[0].place != place and order.how == "released":
             log.warning("order_out_of_turn", topic=order.topic, position=order.position, key=queue[0].key)
             return []
         steps: list[LetGo] = []
-        for parked in queue:
-            ordered = _place(parked) == place
-            if not ordered and not (first and parked.cause == BEHIND):
-                continue
+        for parked in let_go_with(queue, place):
+            dropped = parked.place == place and order.how == "dropped"
             try:
-                steps.append(LetGo(parked, None if ordered and order.how == "dropped" else _placed(parked)))
+                steps.append(LetGo(parked, None if dropped else _placed(parked)))
             except BadRecord as error:
                 log.warning(
                     "parked_record_still_refused", topic=parked.topic, position=parked.position, cause=str(error)
                 )
                 break
         return steps
-
-
-def _place(parked: Parked) -> tuple[str, int, int]:
-    return parked.topic, parked.source_shard, parked.position
 
 
 def _placed(parked: Parked) -> Placed:

@@ -1,6 +1,7 @@
 """From what arrives to what is decided: records are opened, and kept back where they must wait."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from shared.decider import Cause, Command, Registry
 from shared.errors import BadRecord
 from shared.eventlog.command import Submitted
 from shared.eventlog.desk import Item
-from shared.eventlog.ports import Parked, Record, Stray
+from shared.eventlog.ports import Parked, Place, Record, Stray
 from shared.ids import event_id, root_of_record
 
 STRAY_SHARD = -1
@@ -103,6 +104,16 @@ def parked_stray(stray: Stray) -> Parked:
     return Parked(stray.topic, STRAY_SHARD, stray.offset, stray.key, stray.cause, stray.value)
 
 
+def let_go_with(queue: Sequence[Parked], place: Place) -> list[Parked]:
+    """Return the record at `place` of a key's queue and, where it is the first, those that waited behind it alone.
+
+    A later record with a cause of its own holds the key in its turn, and all that comes after it.
+    """
+    if queue[0].place != place:
+        return [one for one in queue if one.place == place]
+    return [queue[0], *takewhile(lambda one: one.cause == BEHIND, queue[1:])]
+
+
 class Holds:
     """Which keys wait behind a parked record, and those records in the order in which they came.
 
@@ -112,7 +123,7 @@ class Holds:
 
     def __init__(self, parked: Sequence[Parked], strays: Sequence[tuple[str, int]]) -> None:
         self._by_key: dict[str, list[Parked]] = {}
-        self._places: set[tuple[str, int, int]] = set()
+        self._places: set[Place] = set()
         self._strays = set(strays)
         self.add(parked)
 
@@ -120,12 +131,12 @@ class Holds:
         """Take note of records that were parked."""
         self._strays.update((one.topic, one.position) for one in parked if one.source_shard == STRAY_SHARD)
         for one in parked:
-            self._places.add((one.topic, one.source_shard, one.position))
+            self._places.add(one.place)
             self._by_key.setdefault(one.key, []).append(one)
 
-    def held(self, key: str) -> bool:
-        """Tell whether records of this key wait; the empty key holds nobody."""
-        return bool(key) and key in self._by_key
+    def held(self, key: str, ended: Container[Place] = ()) -> bool:
+        """Tell whether records of this key wait, those in `ended` left out; the empty key holds nobody."""
+        return bool(key) and any(one.place not in ended for one in self._by_key.get(key, ()))
 
     def knows(self, stray: Parked) -> bool:
         """Tell whether this very stray record is parked already, or was once."""
@@ -137,16 +148,16 @@ class Holds:
         if place not in self._places:
             return []
         for queue in self._by_key.values():
-            if any((one.topic, one.source_shard, one.position) == place for one in queue):
+            if any(one.place == place for one in queue):
                 return list(queue)
         return []
 
-    def remove(self, ended: Sequence[tuple[str, int, int]]) -> None:
+    def remove(self, ended: Sequence[Place]) -> None:
         """Take note of parked records that were let go."""
         gone = set(ended)
         self._places -= gone
         for key, queue in list(self._by_key.items()):
-            left = [one for one in queue if (one.topic, one.source_shard, one.position) not in gone]
+            left = [one for one in queue if one.place not in gone]
             if left:
                 self._by_key[key] = left
             else:

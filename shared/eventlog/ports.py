@@ -46,6 +46,10 @@ class Cursor(msgspec.Struct, frozen=True):
     hash: bytes
 
 
+Place = tuple[str, int, int]
+"""Where a parked record stood: topic, source shard, position."""
+
+
 class Parked(msgspec.Struct, frozen=True):
     """A record that waits for a person, and holds its key. A stray record has source shard -1 and its offset.
 
@@ -60,6 +64,11 @@ class Parked(msgspec.Struct, frozen=True):
     data: bytes
     type: str = ""
     trace: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the record stood."""
+        return self.topic, self.source_shard, self.position
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -22,10 +22,11 @@ from shared.eventlog.intake import (
     Nobody,
     item_of_parked,
     item_of_record,
+    let_go_with,
     parked_record,
     parked_stray,
 )
-from shared.eventlog.ports import Ended, EventRow, Order, Parked, Record, Stray
+from shared.eventlog.ports import Ended, EventRow, Order, Parked, Place, Record, Stray
 from shared.ids import event_id
 from shared.telemetry.logs import logger
 
@@ -84,11 +85,16 @@ class Round:
         self._holds = holds
         self._steps: list[Arrived | Submission | LetGo] = []
         self._held_now: set[str] = set()
+        self._ordered: set[Place] = set()
+        self._ended: set[Place] = set()
         self.answers: list[tuple[Submission, Answer | Exception]] = []
 
     def gather(self, jobs: Sequence[Job], now: float) -> None:
-        """Judge records against their chains and open them; `now` is monotonic, in seconds."""
-        for job in jobs:
+        """Judge records against their chains and open them; `now` is monotonic, in seconds.
+
+        Orders come first: what a release lets go stood before all that comes now.
+        """
+        for job in sorted(jobs, key=lambda job: not isinstance(job, Orders)):
             match job:
                 case Submission():
                     self._steps.append(job)
@@ -116,23 +122,20 @@ class Round:
             self._steps.append(Arrived(parked_record(record, refused), asks, refused))
 
     def _obey(self, order: Order) -> None:
-        queue = self._holds.queue_of(order.topic, order.source_shard, order.position)
         place = (order.topic, order.source_shard, order.position)
-        if not queue:
+        queue = [one for one in self._holds.queue_of(*place) if one.place not in self._ordered]
+        if not queue or place in self._ordered:
             log.warning("order_without_parked_record", topic=order.topic, position=order.position, order=order.how)
-        elif (queue[0].topic, queue[0].source_shard, queue[0].position) != place and order.how == "released":
+        elif queue[0].place != place and order.how == "released":
             log.warning("order_out_of_turn", topic=order.topic, position=order.position, key=queue[0].key)
         else:
             self._steps.extend(self._let_go(queue, place, drop=order.how == "dropped"))
 
-    def _let_go(self, queue: Sequence[Parked], place: tuple[str, int, int], *, drop: bool) -> list[LetGo]:
-        """Return the ordered record first and, if it was the one that held its key, those that waited behind it."""
+    def _let_go(self, queue: Sequence[Parked], place: Place, *, drop: bool) -> list[LetGo]:
+        """Return the ordered record and those that go with it."""
         steps: list[LetGo] = []
-        first = (queue[0].topic, queue[0].source_shard, queue[0].position) == place
-        for parked in queue:
-            ordered = (parked.topic, parked.source_shard, parked.position) == place
-            if not ordered and not (first and parked.cause == BEHIND):
-                continue
+        for parked in let_go_with(queue, place):
+            ordered = parked.place == place
             try:
                 steps.append(LetGo(parked, drop and ordered, self._asks_of(parked, drop=drop and ordered)))
             except BadRecord as error:
@@ -140,6 +143,7 @@ class Round:
                     "parked_record_still_refused", topic=parked.topic, position=parked.position, cause=error.cause
                 )
                 break
+        self._ordered.update(step.parked.place for step in steps)
         return steps
 
     def _asks_of(self, parked: Parked, *, drop: bool) -> Item | Nobody:
@@ -171,7 +175,7 @@ class Round:
 
     def _decide_arrived(self, draft: Draft, step: Arrived) -> None:
         key = step.parked.key
-        if key and (key in self._held_now or self._holds.held(key)):
+        if key in self._held_now or self._holds.held(key, self._ended):
             self._park(draft, step.parked, step.refused or BEHIND)
         elif step.refused:
             self._park(draft, step.parked, step.refused)
@@ -200,6 +204,7 @@ class Round:
                 draft.doubtful.add(step.asks.stream)
                 stuck.add(parked.key)
                 return
+        self._ended.add(parked.place)
         draft.ended.append(
             Ended(parked.topic, parked.source_shard, parked.position, "dropped" if step.drop else "released")
         )
@@ -212,7 +217,7 @@ class Round:
             if item.digest is not None and first.digest is not None and item.digest != first.digest:
                 return Conflict("this key was used for another command", first.stream)
             return Answer(shard=first.shard, position=first.position, rows=(first,), replayed=True)
-        if item.stream in self._held_now or self._holds.held(item.stream):
+        if item.stream in self._held_now or self._holds.held(item.stream, self._ended):
             return OnHold(f"{item.stream} waits behind a parked record")
         try:
             rows = self._desk.decide(draft, item)

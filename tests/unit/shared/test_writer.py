@@ -266,6 +266,41 @@ async def test_a_record_whose_decider_raises_holds_its_key_and_a_release_decides
     assert rows[1].event_id.hex().endswith("00000000000000020000"), "the record's own root"
 
 
+async def test_a_record_with_a_cause_of_its_own_holds_what_came_after_it_when_the_one_before_is_let_go() -> None:
+    store, upstream = MemoryStore(shards=1), Upstream()
+    records = [upstream.record("acc_a", "xx"), upstream.record("acc_a", "fr"), upstream.record("acc_a", value=b"?")]
+    async with writing(store) as writer:
+        await writer.submit_batch([*records, upstream.record("acc_a", "de")])
+        await writer.obey([Order(1, "billing.commands.v1", SHARD, 1, "dropped")])
+        assert await languages(store) == ["fr"]
+        assert [one.position for one in await store.holds(SHARD)] == [3, 4]
+        await writer.obey([Order(2, "billing.commands.v1", SHARD, 3, "dropped")])
+    assert await languages(store) == ["fr", "de"]
+
+
+async def test_orders_given_twice_at_once_are_done_once() -> None:
+    store, upstream = MemoryStore(shards=1), Upstream()
+    async with writing(store) as writer:
+        await writer.submit_batch([upstream.record("acc_a", "xx"), upstream.record("acc_a", "fr")])
+        twice = [Order(number, "billing.commands.v1", SHARD, 1, "dropped") for number in (1, 2)]
+        await writer.obey([*twice, Order(3, "billing.commands.v1", SHARD, 2, "released")])
+        await writer.submit(submitted("k", "acc_a"))
+    assert await languages(store) == ["fr", "en"]
+
+
+async def test_what_comes_with_the_order_that_frees_its_key_is_decided_after_what_waited() -> None:
+    store, upstream = MemoryStore(shards=1), Upstream()
+    async with writing(store) as writer:
+        await writer.submit_batch([upstream.record("acc_a", "xx"), upstream.record("acc_a", "fr")])
+        await asyncio.gather(
+            writer.submit_batch([upstream.record("acc_a", "de")]),
+            writer.obey([Order(1, "billing.commands.v1", SHARD, 1, "dropped")]),
+            writer.submit(submitted("k", "acc_a")),
+        )
+    assert await languages(store) == ["fr", "de", "en"]
+    assert await store.holds(SHARD) == []
+
+
 async def test_a_stray_record_is_parked_once_and_can_only_be_dropped() -> None:
     store = MemoryStore(shards=1)
     stray = Stray(topic="billing.commands.v1", partition=SHARD, offset=7, key="acc_a", value=b"?", cause="no_place")

@@ -104,7 +104,9 @@ class MemoryPlaces:
     async def save_relay_place(
         self, shard: int, position: int, chains: dict[tuple[str, int], tuple[int, bytes]]
     ) -> None:
-        self._relay[shard] = (position, {**self._relay.get(shard, (0, {}))[1], **chains})
+        before, kept = self._relay.get(shard, (0, {}))
+        further = {chain: place for chain, place in chains.items() if place[0] > kept.get(chain, (0, b""))[0]}
+        self._relay[shard] = (max(before, position), {**kept, **further})
 
     async def seeks(self) -> dict[tuple[str, int], int]:
         return dict(self._seeks)

@@ -262,7 +262,9 @@ class RelayStore(Protocol):
 
     async def save_relay_place(
         self, shard: int, position: int, chains: dict[tuple[str, int], tuple[int, bytes]]
-    ) -> None: ...
+    ) -> None:
+        """Move the place and the chains on; what is further already stays, because an old owner may wake late."""
+        ...
 
 
 class Seeks(Protocol):

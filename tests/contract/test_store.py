@@ -207,6 +207,12 @@ async def test_a_relays_place_and_chains_are_kept(owned: Adapter) -> None:
     assert await owned.store.relay_place(1) == (0, {})
 
 
+async def test_a_relays_place_and_chains_never_go_back(owned: Adapter) -> None:
+    await owned.store.save_relay_place(0, 9, {("t", 0): (9, b"a" * 32), ("u", 0): (8, b"b" * 32)})
+    await owned.another().save_relay_place(0, 4, {("t", 0): (4, b"c" * 32)})
+    assert await owned.store.relay_place(0) == (9, {("t", 0): (9, b"a" * 32), ("u", 0): (8, b"b" * 32)})
+
+
 async def test_seeks_are_kept(owned: Adapter) -> None:
     assert await owned.store.seeks() == {}
     await owned.store.save_seeks({("t", 0): 5, ("t", 1): 9})

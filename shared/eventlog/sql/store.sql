@@ -115,14 +115,16 @@ SELECT position FROM relay WHERE shard = $1::integer;
 -- name: relay_chains
 SELECT topic, partition, position, hash FROM relay_chain WHERE shard = $1::integer;
 
+-- An old owner's relay that wakes late must not move the place back: its chains would be of two moments.
 -- name: save_relay_place
 INSERT INTO relay (shard, position) VALUES ($1::integer, $2::bigint)
-ON CONFLICT (shard) DO UPDATE SET position = excluded.position;
+ON CONFLICT (shard) DO UPDATE SET position = excluded.position WHERE relay.position < excluded.position;
 
 -- name: save_relay_chains
 INSERT INTO relay_chain (shard, topic, partition, position, hash)
 SELECT * FROM unnest($1::integer[], $2::text[], $3::integer[], $4::bigint[], $5::bytea[])
-ON CONFLICT (shard, topic, partition) DO UPDATE SET position = excluded.position, hash = excluded.hash;
+ON CONFLICT (shard, topic, partition) DO UPDATE SET position = excluded.position, hash = excluded.hash
+WHERE relay_chain.position < excluded.position;
 
 -- name: seeks
 SELECT topic, partition, "offset" FROM seek;

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 
 from services.gateway.config import GatewaySettings
 from services.gateway.inbox import ShardInbox
@@ -130,6 +131,9 @@ class GatewayWorker:
     async def _give_up(self, shards: Sequence[int]) -> None:
         for shard in shards:
             self._shards.pop(shard, None)
+        with suppress(TimeoutError):  # a fold that an abandoned lane left must not fence the next owner, us perhaps
+            async with asyncio.timeout(DRAIN_S):
+                await self._group.settled()
         metrics.INBOX_SHARDS.labels(SERVICE).set(len(self._shards))
 
     async def _handle(self, shard: int, records: Sequence[Record | Stray]) -> None:

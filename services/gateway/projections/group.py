@@ -35,6 +35,11 @@ class FoldGroup:
             self._running = asyncio.get_running_loop().create_task(self._run())
         return await done
 
+    async def settled(self) -> None:
+        """Return when nothing is under way: what an abandoned caller asked for is then stored, or never will be."""
+        while self._running is not None:
+            await asyncio.wait({self._running})
+
     async def _run(self) -> None:
         try:
             while self._waiting:

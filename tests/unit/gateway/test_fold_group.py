@@ -1,6 +1,7 @@
 """A group fold is one transaction for all that waits, and one shard's trouble is only its own."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -52,6 +53,24 @@ async def test_a_store_that_is_down_is_told_to_every_shard_at_once() -> None:
     assert folds.transactions == [[1, 3]]
     folds.down = False
     assert isinstance(await group.fold(Work(shard=1)), Done)
+
+
+async def test_a_group_is_settled_only_when_the_fold_of_an_abandoned_caller_has_ended() -> None:
+    class Slow(Recorded):
+        ended = False
+
+        def fold(self, works: Sequence[Work]) -> list[Done]:
+            time.sleep(0.2)
+            self.ended = True
+            return super().fold(works)
+
+    folds = Slow()
+    group = FoldGroup(folds)
+    caller = asyncio.create_task(group.fold(Work(shard=0)))
+    await asyncio.sleep(0.05)
+    caller.cancel()
+    await group.settled()
+    assert folds.ended
 
 
 @pytest.mark.parametrize("shard", [0, 7])

@@ -52,6 +52,7 @@ class Worker:
             clock=clock_from(os.environ),
             zone=settings.zone,
             make_parts=make_parts,
+            rewind=self._rewind,
         )
         self._held: dict[int, HeldShard] = {}
         self._inbox = Inbox(
@@ -112,6 +113,9 @@ class Worker:
         if held is None:
             raise StoreDown(f"shard {shard} is not held here")
         await held.handle(records)
+
+    def _rewind(self, topic: str, shard: int) -> None:
+        self._inbox.rewind(topic, shard)
 
     def _lost(self, shard: int, error: BaseException) -> None:
         """A fenced shard waits to be assigned again; any other loss ends the process, whose next start reloads all.

@@ -178,6 +178,8 @@ class GatewayWorker:
             metrics.CHAIN_ALARMS.labels(SERVICE, topic, trouble.verdict.value).inc()
             log.error("chain_stands_still", topic=topic, source_shard=source_shard, position=trouble.position,
                       previous=trouble.previous, verdict=trouble.verdict.value)  # fmt: skip
+            if trouble.verdict is Verdict.GAP:  # perhaps the place to read from was above the cursor
+                self._inbox.rewind(topic, one.shard)
         metrics.PARKED.labels(SERVICE, label).set(len(one.holds))
         metrics.GAPS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.GAP))
         metrics.FORKS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.FORK))

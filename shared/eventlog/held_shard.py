@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from shared.clock import Clock
 from shared.decider import Registry
 from shared.errors import StoreDown
+from shared.eventlog.cursors import Verdict
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parking import dead_letter
 from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
@@ -69,6 +70,8 @@ class Surroundings:
     clock: Clock
     zone: ZoneInfo
     make_parts: MakeParts
+    rewind: Callable[[str, int], None] = lambda topic, shard: None
+    """Has a topic's partition read again from its beginning."""
 
 
 class HeldShard:
@@ -162,6 +165,8 @@ class HeldShard:
                 metrics.CHAIN_ALARMS.labels(self.context.service, topic, trouble.verdict.value).inc()
                 log.error("chain_stands_still", topic=topic, source_shard=source_shard, position=trouble.position,
                           previous=trouble.previous, verdict=trouble.verdict.value)  # fmt: skip
+                if trouble.verdict is Verdict.GAP:  # perhaps the place to read from was above the cursor
+                    self._around.rewind(topic, self.context.shard)
             metrics.PARKED.labels(*self._labels).set(len(self.writer.holds))
             metrics.WRITER_QUEUE.labels(*self._labels).set(self.writer.waiting)
             metrics.SHARD_POSITION.labels(*self._labels).set(self.writer.position)

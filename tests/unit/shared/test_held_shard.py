@@ -9,6 +9,7 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.decider import Registry
+from shared.eventlog.cursors import GAP_ALARM_S, Trouble, Verdict
 from shared.eventlog.held_shard import HeldShard, ShardContext, ShardPart, Surroundings
 from shared.eventlog.memory import MemoryPublisher, MemoryStore
 from shared.eventlog.ports import EventRow, Order
@@ -40,7 +41,7 @@ class Part:
             raise RuntimeError("a part that cannot be stopped")
 
 
-def held_with(parts: Sequence[Part]) -> HeldShard:
+def held_with(parts: Sequence[Part], rewound: list[tuple[str, int]] | None = None) -> HeldShard:
     def make_parts(context: ShardContext) -> Sequence[ShardPart]:
         return parts
 
@@ -57,6 +58,7 @@ def held_with(parts: Sequence[Part]) -> HeldShard:
             clock=SystemClock(),
             zone=ZoneInfo("UTC"),
             make_parts=make_parts,
+            rewind=lambda topic, shard: (rewound if rewound is not None else []).append((topic, shard)),
         ),
         SHARD,
     )
@@ -80,6 +82,19 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running() -> None:
         await starting
     assert others() == before
     assert (quick.stopped, slow.stopped) == (1, 1)
+
+
+async def test_a_gap_that_stays_has_its_partition_read_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.eventlog.held_shard.LOOK_EVERY_S", 0.01)
+    rewound: list[tuple[str, int]] = []
+    held = held_with([], rewound)
+    await held.start(on_lost)
+    long_ago = SystemClock().monotonic() - GAP_ALARM_S
+    held.writer.book.troubles["billing.commands.v1", SHARD] = Trouble(Verdict.GAP, long_ago, position=9, previous=8)
+    held.writer.book.troubles["ledger.events.v1", SHARD] = Trouble(Verdict.FORK, long_ago, position=9, previous=8)
+    await asyncio.sleep(0.1)
+    await held.stop()
+    assert rewound == [("billing.commands.v1", SHARD)]
 
 
 async def test_a_part_that_cannot_be_stopped_keeps_nothing_else_going() -> None:

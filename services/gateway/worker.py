@@ -181,6 +181,7 @@ class GatewayWorker:
             if trouble.verdict is Verdict.GAP:  # perhaps the place to read from was above the cursor
                 self._inbox.rewind(topic, one.shard)
         metrics.PARKED.labels(SERVICE, label).set(len(one.holds))
+        metrics.HOLDS.labels(SERVICE, label).set(one.holds.keys)
         metrics.GAPS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.GAP))
         metrics.FORKS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.FORK))
 

@@ -168,6 +168,9 @@ class HeldShard:
                 if trouble.verdict is Verdict.GAP:  # perhaps the place to read from was above the cursor
                     self._around.rewind(topic, self.context.shard)
             metrics.PARKED.labels(*self._labels).set(len(self.writer.holds))
+            metrics.HOLDS.labels(*self._labels).set(self.writer.holds.keys)
+            metrics.GAPS.labels(*self._labels).set(self.writer.book.open_troubles(Verdict.GAP))
+            metrics.FORKS.labels(*self._labels).set(self.writer.book.open_troubles(Verdict.FORK))
             metrics.WRITER_QUEUE.labels(*self._labels).set(self.writer.waiting)
             metrics.SHARD_POSITION.labels(*self._labels).set(self.writer.position)
             metrics.SHARD_EPOCH.labels(*self._labels).set(self.writer.epoch)

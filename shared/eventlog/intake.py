@@ -163,5 +163,10 @@ class Holds:
             else:
                 del self._by_key[key]
 
+    @property
+    def keys(self) -> int:
+        """How many keys wait; the empty one, which holds nobody, left out."""
+        return len(self._by_key.keys() - {""})
+
     def __len__(self) -> int:
         return len(self._places)

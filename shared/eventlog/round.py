@@ -28,6 +28,7 @@ from shared.eventlog.intake import (
 )
 from shared.eventlog.ports import Ended, EventRow, Order, Parked, Place, Record, Stray
 from shared.ids import event_id
+from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -107,11 +108,13 @@ class Round:
 
     def _arrive(self, record: Record | Stray, now: float) -> None:
         if isinstance(record, Stray):
+            self._count(record.topic, "stray")
             parked = parked_stray(record)
             if not self._holds.knows(parked):
                 self._steps.append(Arrived(parked, NOBODY, record.cause))
             return
         verdict = self._book.take(record, now)
+        self._count(record.topic, verdict.value)
         if verdict is not Verdict.APPLY:
             return
         try:
@@ -120,6 +123,9 @@ class Round:
             asks, refused = NOBODY, error.cause
         if refused or isinstance(asks, Item):
             self._steps.append(Arrived(parked_record(record, refused), asks, refused))
+
+    def _count(self, topic: str, verdict: str) -> None:
+        metrics.RECORDS.labels(self._registry.service, topic, verdict).inc()
 
     def _obey(self, order: Order) -> None:
         place = (order.topic, order.source_shard, order.position)
@@ -170,7 +176,9 @@ class Round:
                 case LetGo():
                     self._decide_let_go(draft, step, stuck)
                 case Submission():
-                    self.answers.append((step, self._decide_submission(draft, step, known)))
+                    answer = self._decide_submission(draft, step, known)
+                    self.answers.append((step, answer))
+                    metrics.COMMANDS.labels(self._registry.service, str(self._desk.shard), _said(answer)).inc()
         return draft
 
     def _decide_arrived(self, draft: Draft, step: Arrived) -> None:
@@ -229,6 +237,18 @@ class Round:
             known[identity] = rows[0]
         position = rows[-1].position if rows else self._desk.next_position - 1
         return Answer(shard=self._desk.shard, position=position, rows=rows)
+
+
+def _said(answer: Answer | Exception) -> str:
+    match answer:
+        case Answer():
+            return "repeat" if answer.replayed else "decided"
+        case Conflict():
+            return "conflict"
+        case OnHold():
+            return "on_hold"
+        case _:
+            return "fault"
 
 
 def weight(job: Job) -> int:

@@ -23,6 +23,7 @@ from shared.eventlog.intake import Holds, item_of_submitted
 from shared.eventlog.ports import Batch, EventRow, Fate, Order, Parked, Record, Store, Stray
 from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, settle, weight
 from shared.faults import Point, reach
+from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -69,6 +70,7 @@ class Writer:
         self._weight = 0
         self._wake = asyncio.Event()
         self._stopping = False
+        self._labels = (registry.service, str(shard))
 
     async def take_over(self) -> None:
         """Take the shard: a new epoch fences whoever held it; load its place, cursors and holds."""
@@ -231,13 +233,9 @@ class Writer:
 
     async def _save_snapshots(self, due: Sequence[tuple[str, Entry]]) -> None:
         """Keep states for a quicker load; they are never needed, so a store that is down is let be."""
+        kind_of = self._registry.kind_of
         rows = [
-            (
-                stream,
-                entry.version,
-                msgspec.json.encode(entry.state),
-                self._schemas[self._registry.kind_of(stream).prefix],
-            )
+            (stream, entry.version, msgspec.json.encode(entry.state), self._schemas[kind_of(stream).prefix])
             for stream, entry in due
         ]
         with suppress(WorldFault):
@@ -254,10 +252,12 @@ class Writer:
                     batch = msgspec.structs.replace(batch, epoch=batch.epoch + 1)
                     self._desk.epoch = batch.epoch
                     unknown = 0
+                    metrics.UNKNOWN_COMMITS.labels(*self._labels, fate.value).inc()
                     if fate is Fate.COMMITTED:
                         return batch
                 asked_at = self._clock.monotonic()
                 database_now = await self._store.append(batch)
+                metrics.COMMIT_SECONDS.labels(*self._labels).observe(self._clock.monotonic() - asked_at)
                 self._check_clock(self._now.anchor(database_now, asked_at))
                 return batch
             except UnknownCommit as error:
@@ -282,6 +282,7 @@ class Writer:
 
     def _check_clock(self, ahead_s: float) -> None:
         """Stop the shard, after its commit, when its time had run ahead of the database's."""
+        metrics.CLOCK_DRIFT_SECONDS.labels(*self._labels).set(ahead_s)
         if ahead_s > MAX_CLOCK_AHEAD_S:
             raise ClockAhead(f"shard {self.shard}: {ahead_s:.3f} s ahead of the database's clock")
 

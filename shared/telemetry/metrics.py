@@ -67,10 +67,9 @@ EVENTS_APPENDED = _counter(
 )
 COMMANDS = _counter(
     "piperoll_commands_total", "commands",
-    "Submitted commands by answer: decided, repeat, conflict, overloaded, on_hold, fault",
+    "Submitted commands by answer: decided, repeat, conflict, on_hold, fault",
     ["service", "shard", "answer"],
 )  # fmt: skip
-REFUSALS = _counter("piperoll_refusals_total", "refusals", "Refusals of a decider", ["service", "reason"])
 UNKNOWN_COMMITS = _counter(
     "piperoll_unknown_commits_total",
     "commits",
@@ -78,7 +77,6 @@ UNKNOWN_COMMITS = _counter(
     ["service", "shard", "fate"],
 )
 WRITER_QUEUE = _gauge("piperoll_writer_queue", "commands", "Commands that wait for the writer", ["service", "shard"])
-WRITER_STATES = _gauge("piperoll_writer_states", "states", "Households' states held in memory", ["service", "shard"])
 SHARD_POSITION = _gauge("piperoll_shard_position", "events", "Last position of the shard's log", ["service", "shard"])
 SHARD_EPOCH = _gauge(
     "piperoll_shard_epoch", "epochs", "Epoch under which this worker holds the shard", ["service", "shard"]
@@ -90,8 +88,8 @@ SHARD_STOPPED = _gauge(
 CLOCK_DRIFT_SECONDS = _gauge(
     "piperoll_clock_drift_seconds",
     "seconds",
-    "This machine's clock less the database's; above 1 the shard stops",
-    ["service"],
+    "How far the writer's time was ahead of the database's clock at its last commit; above 1 the shard stops",
+    ["service", "shard"],
 )
 # Cursors and parked records
 RECORDS = _counter(
@@ -166,9 +164,3 @@ UNEXPLAINED_MINOR = _gauge(
 )
 TRIAL_BALANCE_MINOR = _gauge("piperoll_trial_balance_minor", "minor units", "All debits less all credits, must be 0")
 LIMITS_BROKEN = _counter("piperoll_limits_broken_total", "entries", "Billing decisions that the accounts did not allow")
-PAYMENT_SECONDS = _histogram(
-    "piperoll_payment_seconds", "seconds", "From a payment's request to its final status", ["status"], SLOW_S
-)
-# Database
-POOL_WAITING = _gauge("piperoll_pool_waiting", "requests", "Requests that wait for a database connection")
-POOL_SIZE = _gauge("piperoll_pool_size", "connections", "Connections of the pool")

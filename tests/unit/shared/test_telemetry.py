@@ -8,13 +8,14 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.telemetry import tracing
+from shared.telemetry import metrics, tracing
 from shared.telemetry.health import HealthServer, ShardHealth, health_of
 from shared.telemetry.logs import HIDDEN, about, configure, logger, scrub
 from shared.telemetry.metrics import METRICS, exposition
@@ -33,6 +34,19 @@ def test_every_metric_has_a_well_formed_name_of_its_own_and_a_meaning() -> None:
         assert metric.unit != "seconds" or metric.name.endswith(("_seconds", "_seconds_total")), metric.name
         assert metric.meaning
         assert metric.unit
+
+
+def test_every_metric_is_moved_by_some_code() -> None:
+    names = re.findall(r"^([A-Z_]+) = _(?:counter|gauge|histogram)\(", Path(metrics.__file__).read_text(), re.MULTILINE)
+    root = Path(metrics.__file__).parents[2]
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("services", "shared")
+        for path in (root / folder).rglob("*.py")
+        if path != Path(metrics.__file__)
+    )
+    assert len(names) == len(metrics.METRICS)
+    assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []
 
 
 def test_no_label_is_an_id_of_a_person_an_account_or_a_payment() -> None:

@@ -115,10 +115,12 @@ class Lane:
             await self._insist("seek", self._place)
             while (batch := await self._next()) is not None:
                 await self._hand_on(batch)
-        except OwnFault as fault:
+        except Exception as fault:
             self.failed = fault
             self._reader.pause(self.partitions)
-            _log.error("shard stands still: %s", fault, extra={"service": self._service, "shard": self.shard})
+            _log.error(
+                "shard stands still: %s", fault, extra={"service": self._service, "shard": self.shard}, exc_info=fault
+            )
 
     async def _place(self) -> None:
         starts = await self._reader.starts(self.partitions)

@@ -27,7 +27,7 @@ class Raw(Protocol):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 def parse(raw: Raw) -> Record | Stray:
@@ -41,7 +41,7 @@ def parse(raw: Raw) -> Record | Stray:
     if place is None:
         return _stray(raw, TOO_LARGE if len(raw.value or b"") > MAX_DATA_BYTES else NO_PLACE)
     shard, position, previous, previous_hash = place
-    source = headers.get("source", b"").decode("utf-8", "replace")
+    source = _text(headers.get("source"))
     topic = BY_NAME.get(raw.topic)
     if topic is not None and source != topic.producer:
         return _stray(raw, FOREIGN_SOURCE)
@@ -64,7 +64,7 @@ def parse(raw: Raw) -> Record | Stray:
     )
 
 
-def _place(headers: dict[str, bytes]) -> tuple[int, int, int, bytes] | None:
+def _place(headers: dict[str, bytes | None]) -> tuple[int, int, int, bytes] | None:
     """Return shard, position, previous and its hash; None unless all are there and fit each other."""
     shard, position = _number(headers.get("shard")), _number(headers.get("position"))
     previous, digits = _number(headers.get("previous")), headers.get("previous_hash")
@@ -87,7 +87,7 @@ def _number(digits: bytes | None) -> int | None:
 
 
 def _text(data: bytes | None) -> str:
-    """Return text that PostgreSQL takes, whatever the bytes are: it has no NUL."""
+    """Return text that PostgreSQL takes, whatever the bytes are: it has no NUL. Kafka knows null keys and headers."""
     return (data or b"").decode("utf-8", "replace").replace("\0", "\ufffd")
 
 

@@ -25,12 +25,14 @@ from shared.kafka.topics import topic_configs
 
 TOPIC = "billing.events.v1"
 HASH = "ab" * 32
+BYTES = st.none() | st.binary(max_size=70)
+Headers = list[tuple[str, bytes | None]]
 
 
 class Raw(msgspec.Struct):
     """A record as it comes."""
 
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
     value: bytes | None = b"{}"
     key: bytes | None = b"acc_1"
     topic: str = TOPIC
@@ -38,7 +40,7 @@ class Raw(msgspec.Struct):
     offset: int = 17
 
 
-def place(**changed: str) -> list[tuple[str, bytes]]:
+def place(**changed: str) -> Headers:
     fields = {"source": "billing", "shard": "3", "position": "8", "previous": "7", "previous_hash": HASH, **changed}
     return [(name, text.encode()) for name, text in fields.items()]
 
@@ -125,7 +127,7 @@ def test_the_first_record_of_a_chain_names_nothing_before_it() -> None:
         [("shard", b"\xff")],
     ],
 )
-def test_a_record_without_a_place_is_a_stray(headers: list[tuple[str, bytes]]) -> None:
+def test_a_record_without_a_place_is_a_stray(headers: Headers) -> None:
     stray = parse(Raw(headers, value=b"not json"))
     assert isinstance(stray, Stray)
     assert (stray.cause, stray.offset, stray.key, stray.value) == ("no_place", 17, "acc_1", b"not json")
@@ -136,6 +138,7 @@ def test_a_record_without_a_place_is_a_stray(headers: list[tuple[str, bytes]]) -
     [
         (Raw(place(shard="4")), "foreign_shard"),
         (Raw(place(source="gateway")), "foreign_source"),
+        (Raw([*place(), ("source", None)]), "foreign_source"),
         (Raw([], value=b"x" * 65_536), "too_large"),
     ],
 )
@@ -153,12 +156,10 @@ def test_too_large_a_value_with_a_place_keeps_its_place() -> None:
     assert isinstance(parse(Raw(place(), value=b"x" * 65_536)), Record)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["source", "shard", "position", "previous", "previous_hash", "ce_type"]),
-       st.binary(max_size=70))), st.none() | st.binary(max_size=20), st.none() | st.binary(max_size=20))  # fmt: skip
-def test_no_bytes_whatever_make_the_parser_raise(
-    headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | None
-) -> None:
+@given(st.lists(st.tuples(st.sampled_from([*dict(place()), "ce_type"]), BYTES)), BYTES, BYTES)
+def test_no_bytes_whatever_make_the_parser_raise(headers: Headers, key: bytes | None, value: bytes | None) -> None:
     parse(Raw(headers, value=value, key=key))
+    parse(Raw([*place(), *headers], value=value, key=key))
 
 
 def test_no_text_of_a_record_holds_what_a_database_does_not_take() -> None:
@@ -282,3 +283,17 @@ async def test_a_fault_of_ours_ends_the_lane_and_pauses_its_partitions(fault: Ex
     assert lane.failed is fault
     assert reader.paused == {PARTITION}
     assert lane.handled == {PARTITION: 5}
+
+
+async def test_a_lane_that_meets_the_unforeseen_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    unforeseen = TypeError("nobody thought of this")
+
+    def raises(raw: object) -> Record:
+        raise unforeseen
+
+    monkeypatch.setattr(lanes, "parse", raises)
+    lane = Lane("test", 3, [PARTITION], Reader(), nothing, lambda shard, records: asyncio.sleep(0))
+    await settle()
+    lane.offer([Raw(place(), offset=5)])
+    await settle()
+    assert lane.failed is unforeseen

@@ -32,7 +32,7 @@ Headers = list[tuple[str, bytes | None]]
 class Raw(msgspec.Struct):
     """A record as it comes."""
 
-    headers: Headers
+    headers: Sequence[tuple[str, bytes | None]]
     value: bytes | None = b"{}"
     key: bytes | None = b"acc_1"
     topic: str = TOPIC

@@ -55,6 +55,7 @@ class Worker:
             rewind=self._rewind,
         )
         self._held: dict[int, HeldShard] = {}
+        self._refused: set[int] = set()
         self._inbox = Inbox(
             service,
             settings.kafka_bootstrap,
@@ -86,6 +87,7 @@ class Worker:
         ahead = await topic_ahead_of_log(
             self._registry.service, shards, self._store, KafkaTails(self._settings.kafka_bootstrap)
         )
+        self._refused = (self._refused - set(shards)) | set(ahead)
         for shard, error in ahead.items():
             metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), "rolled_back").set(1)
             log.critical("shard_not_started", shard=shard, error=str(error))
@@ -104,6 +106,7 @@ class Worker:
         metrics.INBOX_SHARDS.labels(self._registry.service).set(len(self._held))
 
     async def _give_up(self, shards: Sequence[int]) -> None:
+        self._refused -= set(shards)
         leaving = [self._held.pop(shard) for shard in shards if shard in self._held]
         await asyncio.gather(*(held.stop() for held in leaving))
         metrics.INBOX_SHARDS.labels(self._registry.service).set(len(self._held))
@@ -146,6 +149,7 @@ class Worker:
         checks = {
             "assigned": bool(held),
             "writers": all(one.writer.lost is None for one in held.values()),
+            "logs": not self._refused,
             "progress": self._inbox.healthy(),
         }
         return health_of(checks, {shard: one.health() for shard, one in held.items()}, self._inbox.lag())

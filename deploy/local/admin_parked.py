@@ -87,6 +87,11 @@ def _order(service: str, place: str, how: str, database: str) -> None:
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         if _run(database, "done", {"id": rows[0][0]})[0][0]:
+            if _run(database, "show", _place(place))[0][5] != how:
+                raise LocalStackError(
+                    f"{service} {place} still waits: it was refused once more, or an earlier record of its key "
+                    "waits before it; the service's log says which"
+                )
             typer.echo(f"{how}: {service} {place}")
             return
         time.sleep(0.2)

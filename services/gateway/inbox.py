@@ -8,7 +8,7 @@ from services.gateway.projections.group import FoldGroup
 from shared.clock import Clock
 from shared.contracts.envelope import open_fact
 from shared.contracts.topics import BY_NAME
-from shared.errors import BadRecord, OwnFault, StoreDown
+from shared.errors import BadRecord, Fenced, OwnFault, StoreDown
 from shared.eventlog.cursors import CursorBook, Verdict
 from shared.eventlog.intake import BEHIND, STRAY_SHARD, Holds, let_go_with, parked_record, parked_stray
 from shared.eventlog.ports import Cursor, Order, Parked, Record, Store, Stray
@@ -38,6 +38,7 @@ class ShardInbox:
         self._clock = clock
         self._on_parked = on_parked
         self._known = False
+        self._unsure = False
         self._held_now: set[str] = set()
         self._busy = asyncio.Lock()
 
@@ -54,6 +55,7 @@ class ShardInbox:
                 await self.load()
             before = dict(self.book.cursors)
             self._held_now.clear()
+            self._known = False  # until it is sure that what the cursors pass over is folded
             steps = [step for record in records if (step := self._step(record)) is not None]
             moved = [
                 (before.get(chain) or Cursor(new.topic, new.source_shard, 0, b""), new)
@@ -63,6 +65,7 @@ class ShardInbox:
             if steps or moved:
                 await self._commit(Work(shard=self.shard, steps=steps, moved=moved))
                 self.book.stored([new for _, new in moved])
+            self._known = True
 
     async def obey(self, orders: Sequence[Order]) -> None:
         """Release or drop parked records as people ordered; returns when that is stored."""
@@ -79,10 +82,18 @@ class ShardInbox:
             done = await self._group.fold(work)
         except BaseException as error:
             self._known = False
-            if isinstance(error, Exception) and not isinstance(error, OwnFault | StoreDown):
-                raise StoreDown(f"shard {self.shard} was not folded: {error!r}") from error
-            raise
+            raise self._fault_of(error) from error
+        self._unsure = False
         self._took(done)
+
+    def _fault_of(self, error: BaseException) -> BaseException:
+        """Return what the caller is told: a fence right after an unknown commit may be that commit."""
+        was_unsure, self._unsure = self._unsure, isinstance(error, StoreDown)
+        if not isinstance(error, Exception) or isinstance(error, StoreDown):
+            return error
+        if isinstance(error, OwnFault) and not (was_unsure and isinstance(error, Fenced)):
+            return error
+        return StoreDown(f"shard {self.shard} was not folded: {error!r}")
 
     def _took(self, done: Done) -> None:
         self.holds.add(done.parked)

@@ -190,6 +190,7 @@ class GatewayWorker:
         checks = {
             "assigned": bool(self._shards),
             "relay": self._relay is not None,
+            "logs": self._relay is None or len(relays) == self._settings.shards,
             "progress": self._inbox.healthy(),
         }
         shards = {shard: ShardHealth(relay.position + relay.lag, 0, relay.position) for shard, relay in relays.items()}

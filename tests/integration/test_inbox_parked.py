@@ -37,6 +37,7 @@ def _no_orders(database: Any) -> Iterator[None]:
     yield
     with psycopg.connect(database.admin_dsn, autocommit=True) as connection:
         connection.execute("DELETE FROM parked_order")
+        connection.execute("UPDATE parked SET released_at = NULL, ended = NULL WHERE position = 41")
 
 
 def run(database: Any, *words: str) -> str:
@@ -59,11 +60,21 @@ def test_show_prints_the_bytes_also_those_that_are_no_text(database: Any) -> Non
     assert "wrong_schema" in shown
 
 
+def order(database: Any, word: str) -> str:
+    try:
+        return run(database, word, "ledger", PLACE)
+    except LocalStackError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("obeyed", [True, False])
 @pytest.mark.parametrize(("word", "how"), [("release", "released"), ("drop", "dropped")])
-async def test_an_order_waits_for_the_owner_and_ends_when_it_is_done(database: Any, word: str, how: str) -> None:
+async def test_an_order_waits_for_the_owner_and_says_what_came_of_it(
+    database: Any, word: str, how: str, obeyed: bool
+) -> None:
     orders = ParkedOrders(database.dsn)
     said: list[str] = []
-    person = threading.Thread(target=lambda: said.append(run(database, word, "ledger", PLACE)))
+    person = threading.Thread(target=lambda: said.append(order(database, word)))
     person.start()
     waiting: list[Order] = []
     while not waiting:
@@ -73,9 +84,13 @@ async def test_an_order_waits_for_the_owner_and_ends_when_it_is_done(database: A
         ("billing.events.v1", 5, 41, how)
     ]
     assert await orders.waiting(4) == []
+    if obeyed:
+        with psycopg.connect(database.dsn) as owner:
+            owner.execute("UPDATE parked SET released_at = now(), ended = %s WHERE position = 41", (how,))
     await orders.done(3, waiting)
     await asyncio.to_thread(person.join)
-    assert said == [f"{how}: ledger {PLACE}\n"]
+    (answer,) = said
+    assert answer == f"{how}: ledger {PLACE}\n" if obeyed else "still waits" in answer
     assert await orders.waiting(3) == []
     await orders.close()
 

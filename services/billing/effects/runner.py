@@ -127,11 +127,12 @@ class EffectRunner:
         self._has_begun = True
 
     async def _fold(self) -> None:
-        rows, self._rows = self._rows, []
-        for row in rows:
-            if row.position > self._position + 1:
-                await self._catch_up(row.position - 1)
-            self._take(row)
+        while self._rows:  # until none is left: what is launched next goes by all that is committed
+            rows, self._rows = self._rows, []
+            for row in rows:
+                if row.position > self._position + 1:
+                    await self._catch_up(row.position - 1)
+                self._take(row)
         self._count(len(self._open.by_id))
 
     async def _catch_up(self, through: int | None) -> None:

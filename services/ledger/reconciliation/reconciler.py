@@ -87,6 +87,9 @@ class Reconciler:
             await asyncio.sleep(WAIT_FOR_PROJECTIONS_S)
         for day in reading.days:
             await self._report(day)
+        if reading.days:
+            newest = max(reading.days, key=lambda one: one.command.day).command
+            metrics.UNEXPLAINED_MINOR.labels(BALANCE).set(abs(newest.book_minor - newest.processor_minor))
         self._seen = ends
 
     async def _report(self, day: Day) -> None:
@@ -107,7 +110,6 @@ class Reconciler:
         )
         self._reported[place] = figures
         difference_minor = command.book_minor - command.processor_minor
-        metrics.UNEXPLAINED_MINOR.labels(BALANCE).set(abs(difference_minor))
         if difference_minor:
             log.error("books_differ", account=BALANCE, processor=command.processor, day=command.day,
                       difference_minor=difference_minor)  # fmt: skip

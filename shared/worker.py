@@ -118,7 +118,7 @@ class Worker:
         await held.handle(records)
 
     def _rewind(self, topic: str, shard: int) -> None:
-        self._inbox.rewind(topic, shard)
+        self._inbox.reread(topic, shard)
 
     def _lost(self, shard: int, error: BaseException) -> None:
         """A fenced shard waits to be assigned again; any other loss ends the process, whose next start reloads all.

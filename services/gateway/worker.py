@@ -179,7 +179,7 @@ class GatewayWorker:
             log.error("chain_stands_still", topic=topic, source_shard=source_shard, position=trouble.position,
                       previous=trouble.previous, verdict=trouble.verdict.value)  # fmt: skip
             if trouble.verdict is Verdict.GAP:  # perhaps the place to read from was above the cursor
-                self._inbox.rewind(topic, one.shard)
+                self._inbox.reread(topic, one.shard)
         metrics.PARKED.labels(SERVICE, label).set(len(one.holds))
         metrics.HOLDS.labels(SERVICE, label).set(one.holds.keys)
         metrics.GAPS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.GAP))

@@ -62,6 +62,7 @@ class Inbox:
         self._subscription: Subscription | None = None
         self._pulse = Pulse()
         self._to_save: dict[tuple[str, int], int] = {}
+        self._to_reread: set[TopicPartition] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -106,6 +107,10 @@ class Inbox:
         if lane is not None:
             INBOX_REWINDS.labels(self._service).inc()
             lane.rewind(TopicPartition(topic, shard), offset)
+
+    def reread(self, topic: str, shard: int) -> None:
+        """Read a partition again from the first record that it still has, once Kafka says where that is."""
+        self._to_reread.add(TopicPartition(topic, shard))
 
     async def _connect(self) -> None:
         while not self._stopping:
@@ -185,6 +190,7 @@ class Inbox:
             if now >= bounds_at:
                 bounds_at = now + BOUNDS_EVERY_S
                 await self._look_at_bounds()
+            await self._reread()
             await self._replace_stuck_courier()
 
     async def _save(self, offsets: dict[tuple[str, int], int]) -> None:
@@ -203,6 +209,14 @@ class Inbox:
         for partition, beginning in lost.items():
             _log.warning("offset is out of range, reading from %d", beginning, extra={"partition": str(partition)})
             self.rewind(partition.topic, partition.partition, beginning)
+
+    async def _reread(self) -> None:
+        if self._subscription is None or not self._to_reread:
+            return
+        beginnings = await self._subscription.out_of_range(dict.fromkeys(self._to_reread, -1))
+        for partition, beginning in beginnings.items():
+            self.rewind(partition.topic, partition.partition, beginning)
+        self._to_reread -= beginnings.keys()
 
     async def _replace_stuck_courier(self) -> None:
         """Make a new consumer where records stand on the topics, nothing waits in our queues, and none arrive."""

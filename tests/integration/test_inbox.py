@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from shared.errors import Fenced, StoreDown
 from shared.eventlog.ports import Outgoing, Record, Stray
@@ -173,6 +175,24 @@ async def test_a_rewound_partition_is_read_again_in_order(
         await publisher.publish(chain(topic, 0, 11, 1))
         await until(lambda: taker.count == 17)
     assert taker.positions(0) == [*range(1, 11), *range(5, 12)]
+
+
+async def test_a_partition_to_be_read_again_begins_at_the_first_record_that_it_still_has(
+    bootstrap: str, publisher: KafkaPublisher, service: str
+) -> None:
+    topic, taker = await new_topic(bootstrap), Taker()
+    await publisher.publish(chain(topic, 0, 1, 10))
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=6)})
+    await admin.close()
+    async with inbox_of(bootstrap, [topic], taker, Offsets(), service=service) as inbox:
+        await until(lambda: taker.count == 4)
+        inbox.reread(topic, 0)
+        await until(lambda: taker.count == 8)
+        await publisher.publish(chain(topic, 0, 11, 1))
+        await until(lambda: taker.count == 9)
+    assert taker.positions(0) == [*range(7, 11), *range(7, 12)]
 
 
 async def test_two_members_share_the_shards_and_one_alone_has_all(

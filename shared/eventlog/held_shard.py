@@ -180,7 +180,15 @@ class HeldShard:
             on_lost(self.context.shard, error)
 
     async def stop(self) -> None:
-        """Finish what waits, store the cursors and the relay's place, and let the shard go."""
+        """Finish what waits, store the cursors and the relay's place, let the shard go; cancelled, at once."""
+        try:
+            await self._drain()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
         for part in reversed(self._parts):
             try:
                 await part.stop()
@@ -192,9 +200,6 @@ class HeldShard:
             writing, relaying, looking_after = self._tasks
             looking_after.cancel()
             await asyncio.wait([writing, relaying], timeout=DRAIN_S)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def health(self) -> ShardHealth:
         """Return how far the shard is."""

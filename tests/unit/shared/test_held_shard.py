@@ -25,8 +25,9 @@ class NoOrders:
 class Part:
     """A part that starts and stops as the test says."""
 
-    def __init__(self, start_s: float = 0.0, stop_raises: bool = False) -> None:
+    def __init__(self, start_s: float = 0.0, stop_raises: bool = False, stop_s: float = 0.0) -> None:
         self.stopped = 0
+        self._stop_s = stop_s
         self._start_s = start_s
         self._stop_raises = stop_raises
 
@@ -37,6 +38,7 @@ class Part:
 
     async def stop(self) -> None:
         self.stopped += 1
+        await asyncio.sleep(self._stop_s)
         if self._stop_raises:
             raise RuntimeError("a part that cannot be stopped")
 
@@ -82,6 +84,19 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running() -> None:
         await starting
     assert others() == before
     assert (quick.stopped, slow.stopped) == (1, 1)
+
+
+async def test_a_stop_that_is_cancelled_leaves_nothing_running() -> None:
+    before = others()
+    held = held_with([Part(stop_s=60)])
+    await held.start(on_lost)
+    stopping = asyncio.create_task(held.stop())
+    await asyncio.sleep(0.02)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    await asyncio.sleep(0.02)
+    assert others() == before
 
 
 async def test_a_gap_that_stays_has_its_partition_read_again_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,8 @@ class Sweep:
     async def tick(self, now: datetime) -> None:
         if self._swept_at is not None and now - self._swept_at < SWEEP_EVERY:
             return
-        for ref in await self._rail.stale(self._tenant, now - SWEEP_FROM, now - SWEEP_TO):
+        begin = (self._swept_at or now) - SWEEP_FROM  # of the last sweep: the stack clock may have moved by weeks
+        for ref in await self._rail.stale(self._tenant, begin, now - SWEEP_TO):
             answer = await self._rail.cancel(ref)
             log.info("stale_intent_swept", processor_ref=ref, answer=type(answer).__name__)
         self._swept_at = now

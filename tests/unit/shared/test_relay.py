@@ -55,7 +55,7 @@ class RawRecord(msgspec.Struct):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 def arrived(messages: Sequence[Outgoing]) -> list[Record]:

@@ -80,7 +80,7 @@ def reconciled_day(stack: Stack) -> Check:
     while time.monotonic() < deadline:
         report = _newest_report(stack, day)
         if report is not None and report.difference_minor == 0 and not _open(report):
-            return Check("day_reconciled", True, f"{day}: books {report.book_minor} = processor")
+            return Check("day_reconciled", True, f"books {report.book_minor} = processor, minor units")
         time.sleep(0.2)
     if report is None:
         return Check("day_reconciled", False, f"no report of {day} within {RECONCILED_WITHIN_S:.0f} s")

@@ -44,6 +44,7 @@ from shared.contracts.envelope import open_fact
 from shared.errors import OwnFault
 from shared.eventlog.command import Answer
 from shared.faults import Point, reach
+from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -198,6 +199,9 @@ class Pursuit:
         if work.unknown_since is None:
             command = MarkUnknown(**_ids(work), since=rfc3339(now))
             await self._outbox.outcome(work.origin, command, "unknown")
+        elif now - since >= times.PERSON_AFTER:
+            metrics.EFFECTS_OVERDUE.labels("card").inc()
+            log.error("outcome_not_known_for_a_day", attempt_id=work.attempt_id, processor_ref=work.processor_ref)
         limit = times.deadline(work)
         asking = times.next_asking(since, now)
         return Again(min(asking, limit) if limit > now else asking)

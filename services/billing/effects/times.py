@@ -13,6 +13,7 @@ ACTION_POLL = timedelta(seconds=30)
 MISASKED_WAIT = timedelta(seconds=30)
 ASKING = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=10))
 HOURLY = timedelta(hours=1)
+PERSON_AFTER = timedelta(hours=24)
 BACK_OFF = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 

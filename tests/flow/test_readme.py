@@ -34,3 +34,13 @@ def test_the_readmes_example_pays_a_bill_and_shows_the_receipt(stack: Stack) -> 
 def test_every_file_that_the_readme_links_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8"))
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    shown = re.findall(r"^\$ piperoll demo\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "demo"],
+        capture_output=True, text=True, cwd=ROOT, timeout=300, env={**os.environ, "COLUMNS": "100"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in shown[0].splitlines()]

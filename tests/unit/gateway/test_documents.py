@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from services.billing.rails.declines import DeclineReason
 from services.gateway.errors import PROBLEMS, REASONS, language_of
 from services.gateway.http.bodies import _BY_NAME, _code
 from services.gateway.http.gen import DOCS, differing
@@ -31,6 +32,11 @@ def test_the_committed_documents_are_what_the_code_says() -> None:
 @pytest.mark.parametrize("refusal", list(Refusal))
 def test_every_refusal_of_billing_has_words(refusal: Refusal) -> None:
     assert REASONS[refusal.value].status == "refused"
+
+
+@pytest.mark.parametrize("reason", list(DeclineReason))
+def test_every_decline_of_billing_has_words(reason: DeclineReason) -> None:
+    assert REASONS[reason.value].status == "declined"
 
 
 @pytest.mark.parametrize("entry", [*PROBLEMS.values(), *REASONS.values()])

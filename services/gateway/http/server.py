@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.gateway.append import Appender
 from services.gateway.auth.keys import PublishedKeys, discovery
@@ -29,6 +30,8 @@ log = logger(__name__)
 
 STORE_CONNECTIONS = 2
 BACKLOG = 2_048
+MOST_HEAD_BYTES = 512 * 1024
+"""Above the largest single read from a socket (256 KiB), so that no body is taken for a head."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -39,6 +42,26 @@ def listening_socket(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind((host, port))
     return sock
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's HTTP with an end to headers, trailers and chunk extensions: its parser gathers them without bound."""
+
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Too large a header.")
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes -= len(body)
+        super().on_body(body)
 
 
 class HttpProcess:
@@ -60,7 +83,7 @@ class HttpProcess:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 api,
-                http="httptools",
+                http=BoundedHttp,
                 ws="none",
                 lifespan="off",
                 access_log=False,

@@ -14,7 +14,7 @@ from services.gateway.projections.group import FoldGroup
 from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.drain import end_within
-from shared.errors import StoreDown, WorldFault
+from shared.errors import OwnFault, StoreDown, WorldFault
 from shared.eventlog.cursors import Verdict
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parking import dead_letter
@@ -35,6 +35,7 @@ SERVICE = "gateway"
 LOOK_EVERY_S = 1.0
 RETRY_S = 0.5
 DRAIN_S = 3.0
+FAULT_PATIENCE_S = 15.0
 
 
 class GatewayWorker:
@@ -63,6 +64,7 @@ class GatewayWorker:
         self._health = HealthServer(settings.http_host, settings.http_port, self._inbox.healthy, self._ready)
         self._copies: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
+        self._faulty: dict[int, float] = {}
         self._failed = False
 
     async def run(self) -> int:
@@ -171,6 +173,16 @@ class GatewayWorker:
                 except WorldFault as error:
                     log.warning("orders_wait", shard=shard, error=str(error))
                 self._gauge(one)
+            self._end_with_what_stands_still()
+
+    def _end_with_what_stands_still(self) -> None:
+        """End the process where a fault has stopped a shard and no assignment starts it again: the next start does."""
+        now = self._clock.monotonic()
+        faults = self._inbox.faults()
+        self._faulty = {shard: self._faulty.get(shard, now) for shard in faults}
+        for shard, since in self._faulty.items():
+            if now - since > FAULT_PATIENCE_S:
+                raise OwnFault(f"shard {shard} stands still") from faults[shard]
 
     def _gauge(self, one: ShardInbox) -> None:
         label = str(one.shard)

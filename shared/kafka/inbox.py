@@ -96,6 +96,10 @@ class Inbox:
             behind[partition.topic] += max(0, self._end_of(partition) - offset)
         return behind
 
+    def faults(self) -> dict[int, BaseException]:
+        """Return the shards that stand still by a fault of ours, each with it; others go on."""
+        return {shard: lane.failed for shard, lane in self._lanes.items() if lane.failed is not None}
+
     def healthy(self) -> bool:
         """Tell whether there is progress: False where lag stands and nothing moved for 60 s, or a task of ours died."""
         moving = self._pulse.beats(self._handled(), sum(self.lag().values()))

@@ -18,7 +18,7 @@ from shared.postgres.migrate import Folder, migrate
 _ROOT = Path(__file__).resolve().parents[2]
 _LOG_MIGRATIONS = _ROOT / "shared" / "eventlog" / "migrations"
 _PEOPLE_MIGRATIONS = _ROOT / "shared" / "people" / "migrations"
-_SERVICE = re.compile(r"^[a-z][a-z_]{0,30}$")
+_SERVICE = re.compile(r"^[a-z][a-z_]{0,30}\Z")
 _PEOPLE_READERS = ("gateway", "billing", "notifier")
 _LOCK_KEY = 0x7069706571
 _SHARED_MODE_SERVICES = ("gateway",)

@@ -7,11 +7,11 @@ from datetime import date
 from shared.contracts.event import PremiumLine
 from shared.money import MAX_MINOR
 
-ACCOUNT_ID = re.compile(r"^acc_[0-9a-hjkmnp-tv-z]{23}$")
-THING_ID = re.compile(r"^(inv|pay)_(0|[1-9]\d{0,5})_[0-9a-hjkmnp-tv-z]{23}$")
-EMAIL = re.compile(r"^[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$")
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
-_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$", re.ASCII)
+ACCOUNT_ID = re.compile(r"^acc_[0-9a-hjkmnp-tv-z]{23}\Z")
+THING_ID = re.compile(r"^(inv|pay)_(0|[1-9]\d{0,5})_[0-9a-hjkmnp-tv-z]{23}\Z")
+EMAIL = re.compile(r"^[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?\Z")
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])\Z", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-_ONE = re.compile(r"^(gateway|billing|ledger|notifier)\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,17})$")
+_ONE = re.compile(r"^(gateway|billing|ledger|notifier)\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,17})\Z")
 MOST = 8
 
 

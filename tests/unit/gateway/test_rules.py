@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.fields import is_day, is_month
+from services.gateway.domain.fields import ACCOUNT_ID, EMAIL, THING_ID, is_day, is_month
 from services.gateway.domain.payment import (
     FINAL,
     InvoiceStatus,
@@ -102,3 +102,13 @@ def test_a_month_is_one_of_twelve() -> None:
 def test_several_webhook_secrets_are_named_by_commas(text: str, secrets: tuple[bytes, ...]) -> None:
     changed: Any = {"card_webhook_secret": text}
     assert settings(**changed).webhook_secrets() == secrets
+
+
+def test_nothing_may_stand_behind_a_field_not_even_a_line_break() -> None:
+    account, thing = "acc_" + "0" * 23, "pay_3_" + "0" * 23
+    assert ACCOUNT_ID.match(account)
+    assert THING_ID.match(thing)
+    assert EMAIL.match("ana@example.org")
+    assert not any((ACCOUNT_ID.match(account + "\n"), THING_ID.match(thing + "\n"), EMAIL.match("ana@example.org\n")))
+    assert not is_day("2026-01-01\n")
+    assert not is_month("2026-01\n")

@@ -7,17 +7,17 @@ from datetime import date
 from shared.contracts.event import PremiumLine
 from shared.money import MAX_MINOR
 
-ACCOUNT_ID = re.compile(r"^acc_[0-9a-hjkmnp-tv-z]{23}\Z")
-THING_ID = re.compile(r"^(inv|pay)_(0|[1-9]\d{0,5})_[0-9a-hjkmnp-tv-z]{23}\Z")
-EMAIL = re.compile(r"^[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?\Z")
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}\Z", re.ASCII)
-_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])\Z", re.ASCII)
+ACCOUNT_ID = re.compile(r"^acc_[0-9a-hjkmnp-tv-z]{23}$")
+THING_ID = re.compile(r"^(inv|pay)_(0|[1-9]\d{0,5})_[0-9a-hjkmnp-tv-z]{23}$")
+EMAIL = re.compile(r"^[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$")
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
+_MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 
 def is_day(text: str) -> bool:
     """Tell whether this is a day of the calendar, written `2026-03-31`."""
-    if not _DAY.match(text):
+    if not _DAY.fullmatch(text):
         return False
     try:
         return FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR
@@ -27,7 +27,7 @@ def is_day(text: str) -> bool:
 
 def is_month(text: str) -> bool:
     """Tell whether this is a month, written `2026-03`."""
-    return bool(_MONTH.match(text)) and FIRST_YEAR <= int(text[:4]) <= LAST_YEAR
+    return bool(_MONTH.fullmatch(text)) and FIRST_YEAR <= int(text[:4]) <= LAST_YEAR
 
 
 def wrong_line(lines: Iterable[PremiumLine]) -> tuple[int, str, str] | None:

@@ -33,7 +33,7 @@ class Lookups:
 
     async def account(self, principal: Principal, account_id: str, field: str | None = None) -> None:
         """Return where the caller may know of the account; else it is unknown, to this caller."""
-        if not ACCOUNT_ID.match(account_id) or not reaches(principal, account_id):
+        if not ACCOUNT_ID.fullmatch(account_id) or not reaches(principal, account_id):
             raise Problem("account_unknown", field)
         known = self._known.get(account_id) or await self._find(account_id)
         if known is None or known.tenant != principal.tenant or known.kind != "account":
@@ -42,7 +42,7 @@ class Lookups:
     async def invoice_of(self, account_id: str, invoice_id: str, field: str | None = None) -> None:
         """Return where the invoice is of this account."""
         known = self._known.get(invoice_id)
-        if known is None and THING_ID.match(invoice_id):
+        if known is None and THING_ID.fullmatch(invoice_id):
             known = await self._find(invoice_id)
         if known is None or known.kind != "invoice" or known.account_id != account_id:
             raise Problem("invoice_unknown", field)
@@ -50,7 +50,7 @@ class Lookups:
     async def thing(self, principal: Principal, kind: str, thing_id: str) -> None:
         """Return where the caller may know of this invoice or payment; else it is unknown, to this caller."""
         known = self._known.get(thing_id)
-        if known is None and THING_ID.match(thing_id):
+        if known is None and THING_ID.fullmatch(thing_id):
             known = await self._find(thing_id)
         mine = known is not None and known.tenant == principal.tenant and reaches(principal, known.account_id)
         if known is None or not mine or known.kind != kind:

@@ -90,7 +90,7 @@ class CardWebhooks:
         seen = event.data.object
         metadata = seen.metadata or {}
         account, attempt = metadata.get("account_id"), metadata.get("attempt_id")
-        account_id = account if isinstance(account, str) and ACCOUNT_ID.match(account) else None
+        account_id = account if isinstance(account, str) and ACCOUNT_ID.fullmatch(account) else None
         tenant = metadata.get("tenant")
         owner = tenant if account_id and isinstance(tenant, str) and 0 < len(tenant) <= 64 else self._tenant
         shard = shard_of(owner, account_id or seen.id, self._shards)

@@ -106,9 +106,11 @@ def test_several_webhook_secrets_are_named_by_commas(text: str, secrets: tuple[b
 
 def test_nothing_may_stand_behind_a_field_not_even_a_line_break() -> None:
     account, thing = "acc_" + "0" * 23, "pay_3_" + "0" * 23
-    assert ACCOUNT_ID.match(account)
-    assert THING_ID.match(thing)
-    assert EMAIL.match("ana@example.org")
-    assert not any((ACCOUNT_ID.match(account + "\n"), THING_ID.match(thing + "\n"), EMAIL.match("ana@example.org\n")))
+    assert ACCOUNT_ID.fullmatch(account)
+    assert THING_ID.fullmatch(thing)
+    assert EMAIL.fullmatch("ana@example.org")
+    assert not any(
+        (ACCOUNT_ID.fullmatch(account + "\n"), THING_ID.fullmatch(thing + "\n"), EMAIL.fullmatch("ana@example.org\n"))
+    )
     assert not is_day("2026-01-01\n")
     assert not is_month("2026-01\n")

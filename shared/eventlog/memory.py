@@ -201,7 +201,8 @@ class MemoryStore(MemoryPlaces):
         if (one.mode, one.epoch) != (batch.mode, batch.epoch):
             raise Fenced(f"shard {batch.shard} was taken by another worker")
         if batch.mode is not Mode.OWNED:
-            return Fate.COMMITTED if batch.rows and batch.rows[0].event_id in one.by_id else Fate.REDO
+            stored = one.by_id.get(batch.rows[0].event_id) if batch.rows else None
+            return Fate.COMMITTED if stored is not None and stored.data == batch.rows[0].data else Fate.REDO
         if batch.rows and (one.next_position, one.head) == (batch.next_position, batch.head):
             fate = Fate.COMMITTED
         elif one.next_position == batch.held_position:

@@ -135,7 +135,8 @@ class PostgresStore(PostgresPlaces):
             )
             position, head = read_int(results[1], 0, 0), read_bytes(results[1], 0, 1)
             if not owned:
-                fate = Fate.COMMITTED if batch.rows and results[2].ntuples else Fate.REDO
+                ours = batch.rows and [row.data for row in rows_of(results[2])] == [batch.rows[0].data]
+                fate = Fate.COMMITTED if ours else Fate.REDO
             elif batch.rows and (position, head) == (batch.next_position, batch.head):
                 fate = Fate.COMMITTED
             elif position == batch.held_position:

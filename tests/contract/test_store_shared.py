@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared import faults
@@ -148,3 +149,20 @@ async def test_the_fate_of_a_shared_commit_is_told_by_its_first_event(shared: Ad
         await shared.store.append_shared([0, 1], [], plan)
     for one in made:
         assert await shared.store.fate_of(one) is (Fate.COMMITTED if stored else Fate.REDO)
+
+
+async def test_the_same_event_by_another_process_is_no_sign_of_our_own_commit(shared: Adapter) -> None:
+    made: list[Batch] = []
+
+    def ours(held: dict[int, Held], found: dict[bytes, EventRow]) -> tuple[list[Batch], list[SideRows]]:
+        made[:] = [batch(one, [row(one), row(one, 1)], Mode.SHARED) for one in held.values()]
+        raise UnknownCommit("as if")
+
+    def theirs(held: dict[int, Held], found: dict[bytes, EventRow]) -> tuple[list[Batch], list[SideRows]]:
+        first = msgspec.structs.replace(made[0].rows[0], data=b"the same request, a moment later")
+        return [batch(held[0], [first], Mode.SHARED)], []
+
+    with pytest.raises(UnknownCommit):
+        await shared.store.append_shared([0], [], ours)
+    await shared.another().append_shared([0], [], theirs)
+    assert await shared.store.fate_of(made[0]) is Fate.REDO

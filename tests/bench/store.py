@@ -207,13 +207,14 @@ def _in_turn(name: str, ours: Callable[[], float], baseline: Callable[[], float]
 
 
 def _record(name: str, unit: str, values: Sequence[float], baselines: Sequence[float]) -> dict[str, object]:
-    value, baseline = statistics.median(values), statistics.median(baselines)
+    """Return medians; the ratio is that of each run with its own baseline, because a machine's speed drifts."""
+    baselines = baselines if len(baselines) == len(values) else [baselines[0]] * len(values)
     return {
         "name": name,
-        "value": round(value, 3),
+        "value": round(statistics.median(values), 3),
         "unit": unit,
-        "baseline": round(baseline, 1),
-        "ratio": round(value / baseline, 3) if baseline else None,
+        "baseline": round(statistics.median(baselines), 1),
+        "ratio": round(statistics.median(one / other for one, other in zip(values, baselines, strict=True)), 3),
         "runs": [round(one, 3) for one in values],
     }
 

@@ -54,7 +54,7 @@ class LedgerShard:
 
     async def folded(self, timeout_s: float = 10.0) -> None:
         """Wait until the projections have reached the end of this shard's log."""
-        end = self.context.writer.position
+        end = (await self.context.store.ends([self.context.shard]))[self.context.shard]
         async with asyncio.timeout(timeout_s):
             while position(self.context.dsn, self.context.shard) < end:
                 await asyncio.sleep(0.02)

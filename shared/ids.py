@@ -89,12 +89,6 @@ def thing_id(prefix: str, shard: int, root: bytes) -> str:
     return f"{prefix}_{shard}_{base32(root)}"
 
 
-def shard_in(thing: str) -> int | None:
-    """Return the shard written in a thing's id, or None where the id has no such part."""
-    parts = thing.split("_")
-    return int(parts[1]) if len(parts) == 3 and parts[1].isascii() and parts[1].isdigit() else None
-
-
 def shard_of(tenant: str, key: str, shards: int) -> int:
     """Return the shard of a household, carrier or bank account: the same in every service, for life."""
     digest = hashlib.sha256(f"{tenant}\n{key}".encode()).digest()

@@ -27,11 +27,11 @@ def examine(
         *already,
         *_checks_of_payments(played, households, taken),
         *_checks_of_mails(played, households, arrived),
-        _check("trial_balance_is_zero", books.trial_balance_minor == 0, f"{books.trial_balance_minor}"),
-        _check("processor_equals_books", unexplained == 0, f"{unexplained} minor units differ"),
-        _check("nothing_parked", waiting == 0, f"{waiting} parked"),
-        _check("logs_verified", not broken, "; ".join(broken) or f"{len(shards)} shards"),
-        _check("projections_equal_rebuilt", not unequal, ", ".join(unequal) or "all equal"),
+        Check("trial_balance_is_zero", books.trial_balance_minor == 0, f"{books.trial_balance_minor}"),
+        Check("processor_equals_books", unexplained == 0, f"{unexplained} minor units differ"),
+        Check("nothing_parked", waiting == 0, f"{waiting} parked"),
+        Check("logs_verified", not broken, "; ".join(broken) or f"{len(shards)} shards"),
+        Check("projections_equal_rebuilt", not unequal, ", ".join(unequal) or "all equal"),
     )
     return Report(
         households=len(households),
@@ -63,10 +63,6 @@ def unexplained_minor(books: Books, taken: Sequence[Charge]) -> int:
     return sum(abs(processor[reference] - books.charged[reference]) for reference in references)
 
 
-def _check(name: str, held: bool, detail: str) -> Check:
-    return Check(name, held, detail)
-
-
 def _checks_of_payments(
     played: Sequence[Played], households: Sequence[Household], taken: Sequence[Charge]
 ) -> list[Check]:
@@ -79,9 +75,9 @@ def _checks_of_payments(
     ]
     settled = sum(one.status == "settled" for one in played)
     return [
-        _check("every_payment_settled", settled == len(households), f"{settled} of {len(households)}"),
-        _check("one_charge_per_settled_payment", not wrong, f"{len(wrong)} wrong"),
-        _check("charged_what_was_due", not off, f"{len(off)} wrong"),
+        Check("every_payment_settled", settled == len(households), f"{settled} of {len(households)}"),
+        Check("one_charge_per_settled_payment", not wrong, f"{len(wrong)} wrong"),
+        Check("charged_what_was_due", not off, f"{len(off)} wrong"),
     ]
 
 
@@ -93,7 +89,7 @@ def _checks_of_mails(
     got = Counter((str(mail["to"]), str(mail["language"])) for mail in ours)
     missing, more = wanted - got, got - wanted
     return [
-        _check(
+        Check(
             "one_mail_per_payment_in_its_language",
             not missing and not more,
             f"{len(ours)} mails, {sum(missing.values())} missing, {sum(more.values())} too many",

@@ -119,7 +119,15 @@ class GatewayWorker:
             metrics.SHARD_STOPPED.labels(SERVICE, str(shard), "rolled_back").set(1)
             log.critical("shard_not_started", shard=shard, error=str(rolled_back))
         going = [shard for shard in shards if shard not in ahead]
-        self._relay = PollingRelay(SERVICE, going, self._store, self._store, self._publisher, self._clock)
+        self._relay = PollingRelay(
+            SERVICE,
+            going,
+            self._store,
+            self._store,
+            self._publisher,
+            self._clock,
+            all_shards=self._settings.shards,
+        )
         await self._relay.run()
 
     async def _take(self, shards: Sequence[int]) -> None:

@@ -53,6 +53,13 @@ class PremiumLine(msgspec.Struct, frozen=True, kw_only=True):
         return self.gross_minor - self.aptc_minor - self.state_subsidy_minor
 
 
+class PolicyMonth(msgspec.Struct, frozen=True, kw_only=True):
+    """Names one line of an invoice."""
+
+    policy_id: str
+    coverage_month: Month
+
+
 class Method(msgspec.Struct, frozen=True):
     """How a payment is made; `token` is the processor's opaque name of the instrument."""
 

@@ -6,6 +6,7 @@ import msgspec
 
 from shared.contracts.billing import ReportLine
 from shared.contracts.event import Currency, Day, Event, Minor, PositiveMinor
+from shared.contracts.gateway import BankLine
 
 AccountCode = Literal[
     "1010", "1020", "1110", "1120", "1125", "1126", "1130", "1210", "1220", "1230", "1240", "1250", "1260", "1290",
@@ -24,7 +25,12 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EntryPosted(Event, frozen=True, kw_only=True):
-    """One step of one posting rule: sum of debits = sum of credits. `group_id` joins the entries of one cause."""
+    """One step of one posting rule: sum of debits = sum of credits. `group_id` joins the entries of one cause.
+
+    `account_id` is the household, or the processor's or bank account's stream (`prc_…`, `bnk_…`). `reverses` is the
+    entry that this one takes back, whole or in part; `case_id` the duplicate case that it belongs to. `reference` ties
+    it to a line of the processor's report or the bank's statement, where `processor_ref` does not.
+    """
 
     TYPE: ClassVar[str] = "ledger.entry-posted.v1"
     account_id: str
@@ -39,6 +45,9 @@ class EntryPosted(Event, frozen=True, kw_only=True):
     effective_date: Day
     currency: Currency
     postings: tuple[Posting, ...]
+    reverses: str | None = None
+    case_id: str | None = None
+    reference: str | None = None
 
 
 class LimitBroken(Event, frozen=True, kw_only=True):
@@ -76,6 +85,60 @@ class ReportTaken(Event, frozen=True, kw_only=True):
     lines: int
 
 
+class StatementTaken(Event, frozen=True, kw_only=True):
+    """A bank statement as the ledger took it, so that its log alone explains each reconciliation of 1010."""
+
+    TYPE: ClassVar[str] = "ledger.statement-taken.v1"
+    statement_id: str
+    bank_account: str
+    day: Day
+    currency: Currency
+    opening_minor: Minor
+    closing_minor: Minor
+    lines: tuple[BankLine, ...]
+
+
+ReconciledAccount = Literal["1010", "1125", "1126"]
+ExceptionKind = Literal["missing", "doubled", "wrong_amount", "unknown", "late"]
+ExplanationReason = Literal["timing", "processor_error", "bank_error", "booking_error", "fraud", "under_investigation"]
+
+
+class ExceptionChanged(Event, frozen=True, kw_only=True):
+    """An item on which books and bank or processor disagree: as it stands from now on; the newest of an id counts.
+
+    `id` is made of account, sub-key, currency and first reference: the same item opened again has the same id.
+    `account` and `sub_key`: 1125 per processor, 1126 (payouts under way) per processor, 1010 per bank account.
+    `kind`: `missing` (the books lack it), `unknown` (only the books have it), `doubled`, `wrong_amount`, `late` (a
+    payout that the bank has not shown for more than three bank days). `minor` is books less the other side, `since`
+    the day of the first line on either side. `reason` is set in state `explained`; an explained item still counts in
+    the difference, and resolves by a late fact like any other. `note_version` above 0: who explained it left a note.
+    """
+
+    TYPE: ClassVar[str] = "ledger.exception-changed.v1"
+    id: str
+    account: ReconciledAccount
+    sub_key: str
+    currency: Currency
+    kind: ExceptionKind
+    minor: Minor
+    since: Day
+    state: Literal["open", "explained", "resolved"]
+    reason: ExplanationReason | None
+    references: tuple[str, ...]
+    explained_by: str | None = None
+    note_version: int = 0
+    request_id: str | None = None
+
+
+class ExplanationRefused(Event, frozen=True, kw_only=True):
+    """The exception is not known, or is resolved already."""
+
+    TYPE: ClassVar[str] = "ledger.explanation-refused.v1"
+    request_id: str
+    exception_id: str
+    reason: Literal["exception_unknown", "exception_resolved"]
+
+
 class AgeBucket(msgspec.Struct, frozen=True, kw_only=True):
     """How many exceptions are open since this many days, and their sum without sign."""
 
@@ -87,7 +150,9 @@ class AgeBucket(msgspec.Struct, frozen=True, kw_only=True):
 class ReconciliationReported(Event, frozen=True, kw_only=True):
     """A day of one account: book, bank and processor to the cent, at named positions of the ledger's shards.
 
-    `bank_minor` is None until there is a bank. `difference_minor` = book less processor (or bank).
+    1125: `processor_minor` is the processor's own closing balance; 1010: `bank_minor` the bank's; 1126 (payouts under
+    way) has neither. `difference_minor` = book less that, for 1126 the sum of its exceptions. `unexplained_minor` is
+    the sum without sign of the exceptions that are open and not explained.
     """
 
     TYPE: ClassVar[str] = "ledger.reconciliation-reported.v1"
@@ -101,6 +166,7 @@ class ReconciliationReported(Event, frozen=True, kw_only=True):
     difference_minor: Minor
     open_exceptions: tuple[AgeBucket, ...]
     positions: dict[str, int]
+    unexplained_minor: Minor = 0
 
 
 LEDGER_EVENTS: tuple[type[Event], ...] = (
@@ -108,5 +174,8 @@ LEDGER_EVENTS: tuple[type[Event], ...] = (
     LimitBroken,
     ReportPartTaken,
     ReportTaken,
+    StatementTaken,
+    ExceptionChanged,
+    ExplanationRefused,
     ReconciliationReported,
 )

@@ -4,7 +4,19 @@ from typing import ClassVar, Literal
 
 from shared.contracts.event import Event, Instant
 
-NoticeKind = Literal["payment_receipt", "payment_declined"]
+NoticeKind = Literal[
+    "payment_receipt",
+    "payment_declined",
+    "payment_cancelled",
+    "payment_returned",
+    "duplicate_found",
+    "duplicate_refund",
+    "duplicate_credit",
+    "duplicate_dismissed",
+    "refund_completed",
+    "refund_bounced",
+    "chargeback_lost",
+]
 
 
 class ContactNoted(Event, frozen=True, kw_only=True):

@@ -4,7 +4,18 @@ from typing import Literal
 
 import msgspec
 
-from shared.contracts.ledger import ReconciliationReported
+from shared.contracts.billing import (
+    CheckReturnReported,
+    DisputeTraced,
+    MergeAnswered,
+    MergeProposed,
+    MonthsMoved,
+    TransferReceived,
+    TransferRejected,
+    TransferSent,
+)
+from shared.contracts.gateway import ExplanationRequested
+from shared.contracts.ledger import ExceptionChanged, ReconciliationReported
 
 DAY_MS = 24 * 60 * 60 * 1000
 FOR_EVER = -1
@@ -81,17 +92,38 @@ _LOG_TOPIC = {
     "ledger": (LEDGER_EVENTS_TOPIC,),
     "notifier": (NOTIFIER_EVENTS_TOPIC,),
 }
-_ALSO = {ReconciliationReported.TYPE: (RECONCILIATION_DAILY,)}
+_INSTEAD = {ExplanationRequested.TYPE: (LEDGER_COMMANDS,)}
+_ALSO = {
+    ReconciliationReported.TYPE: (RECONCILIATION_DAILY,),
+    ExceptionChanged.TYPE: (RECONCILIATION_EXCEPTIONS,),
+} | {
+    event.TYPE: (BILLING_ROUTED,)
+    for event in (
+        CheckReturnReported,
+        DisputeTraced,
+        MergeAnswered,
+        MergeProposed,
+        MonthsMoved,
+        TransferReceived,
+        TransferRejected,
+        TransferSent,
+    )
+}
 
 
 def topics_of(event_type: str) -> tuple[str, ...]:
-    """Return the topics on which an event of this stored type is published; every event has at least one."""
-    return _LOG_TOPIC[event_type.split(".", 1)[0]] + _ALSO.get(event_type, ())
+    """Return the topics on which an event of this stored type is published; every event has at least one.
+
+    On `billing.routed.v1` it goes to the shard of the household that its field `routed_to` names, with that as key.
+    """
+    usual = _LOG_TOPIC[event_type.split(".", 1)[0]]
+    return _INSTEAD.get(event_type, usual) + _ALSO.get(event_type, ())
 
 
 def log_topics(service: str) -> tuple[str, ...]:
     """Return the topics that carry a service's whole log between them."""
-    return _LOG_TOPIC[service]
+    instead = {topic for name, topics in _INSTEAD.items() if name.startswith(f"{service}.") for topic in topics}
+    return _LOG_TOPIC[service] + tuple(sorted(instead))
 
 
 def consumed_by(service: str) -> tuple[str, ...]:

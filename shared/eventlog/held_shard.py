@@ -82,7 +82,9 @@ class HeldShard:
         self.writer = Writer(
             around.registry, shard, around.store, around.clock, around.zone, self.committed, self.parked
         )
-        self.relay = Relay(service, shard, around.store, around.store, around.publisher, around.clock)
+        self.relay = Relay(
+            service, shard, around.store, around.store, around.publisher, around.clock, shards=around.shards
+        )
         self.context = ShardContext(service, shard, around.shards, self.writer, around.store, around.clock, around.dsn)
         self._around = around
         self._parts: Sequence[ShardPart] = ()

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from shared.contracts.topics import topics_of
+from shared.contracts.topics import BILLING_ROUTED, topics_of
 from shared.eventlog.merkle import leaf_hash
 from shared.eventlog.ports import EventRow, Outgoing
+from shared.ids import shard_of
 
 Chains = dict[tuple[str, int], tuple[int, bytes]]
 """Per (topic, partition): position and leaf hash of the last record that this shard put there."""
@@ -14,23 +15,28 @@ Chains = dict[tuple[str, int], tuple[int, bytes]]
 _START: tuple[int, bytes] = (0, b"")
 
 
-class _Household(msgspec.Struct):
+class _Payload(msgspec.Struct):
     account_id: str | None = None
+    routed_to: str = ""
 
 
 class _Envelope(msgspec.Struct):
+    tenant: str
     recorded_at: str
-    payload: _Household
+    payload: _Payload
 
 
 _peek = msgspec.json.Decoder(_Envelope).decode
 
 
-def outgoing(service: str, shard: int, rows: Sequence[EventRow], chains: Chains) -> tuple[list[Outgoing], Chains]:
+def outgoing(
+    service: str, shard: int, shards: int, rows: Sequence[EventRow], chains: Chains
+) -> tuple[list[Outgoing], Chains]:
     """Return the messages for `rows` in order, and the chains after them; `chains` is left as it was.
 
-    Key: the household, else the stream. Partition: the shard. Headers: CloudEvents in binary mode, trace context, and
-    the record's place in its chain.
+    Key: the household, else the stream. Partition: the shard. What is routed has the household that it is for as key,
+    and that one's shard (of `shards`) as partition. Headers: CloudEvents in binary mode, trace context, and the
+    record's place in its chain.
     """
     after = dict(chains)
     messages: list[Outgoing] = []
@@ -56,10 +62,16 @@ def outgoing(service: str, shard: int, rows: Sequence[EventRow], chains: Chains)
         if row.trace:
             head.append(("traceparent", row.trace.encode()))
         for topic in topics_of(row.type):
-            previous, previous_hash = after.get((topic, shard), _START)
+            partition, its_key = shard, key
+            if topic == BILLING_ROUTED:
+                its_key = seen.payload.routed_to.encode()
+                partition = shard_of(seen.tenant, seen.payload.routed_to, shards)
+            previous, previous_hash = after.get((topic, partition), _START)
             chain = [("previous", str(previous).encode()), ("previous_hash", previous_hash.hex().encode())]
-            messages.append(Outgoing(topic=topic, partition=shard, key=key, value=row.data, headers=head + chain))
-            after[topic, shard] = (row.position, hashed)
+            messages.append(
+                Outgoing(topic=topic, partition=partition, key=its_key, value=row.data, headers=head + chain)
+            )
+            after[topic, partition] = (row.position, hashed)
     return messages, after
 
 

@@ -40,10 +40,12 @@ class Relay:
         publisher: Publisher,
         clock: Clock,
         *,
+        shards: int,
         batch: int = BATCH,
     ) -> None:
         self.service = service
         self.shard = shard
+        self._shards = shards
         self.position = 0
         self._store = store
         self._places = places
@@ -109,7 +111,7 @@ class Relay:
             await self._wait()
 
     async def _publish(self, rows: Sequence[EventRow]) -> None:
-        messages, chains = outgoing(self.service, self.shard, rows, self._chains)
+        messages, chains = outgoing(self.service, self.shard, self._shards, rows, self._chains)
         reach(Point.RELAY_BEFORE_SEND)
         await self._publisher.publish(messages)
         reach(Point.RELAY_AFTER_SEND)
@@ -158,9 +160,12 @@ class PollingRelay:
         publisher: Publisher,
         clock: Clock,
         *,
+        all_shards: int,
         poll_s: float = POLL_S,
     ) -> None:
-        self.relays = {shard: Relay(service, shard, store, places, publisher, clock) for shard in shards}
+        self.relays = {
+            shard: Relay(service, shard, store, places, publisher, clock, shards=all_shards) for shard in shards
+        }
         self._store = store
         self._poll_s = poll_s
         self._stopping = False

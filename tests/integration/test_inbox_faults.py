@@ -64,7 +64,7 @@ async def flow(kafka: Stack) -> AsyncIterator[tuple[Log, Relay, Applier]]:
     await ensure_topics(kafka.bootstrap, 8)
     log, applier = Log(), Applier()
     publisher = KafkaPublisher(kafka.bootstrap, "billing")
-    relay = Relay("billing", SHARD, log, log, publisher, SystemClock())  # type: ignore[arg-type]
+    relay = Relay("billing", SHARD, log, log, publisher, SystemClock(), shards=8)  # type: ignore[arg-type]
     task = asyncio.create_task(relay.run())
     async with inbox_of(kafka.bootstrap, ["billing.events.v1"], applier, Offsets(), service="ledger"):
         yield log, relay, applier

@@ -1,6 +1,6 @@
 """What billing's own effects and schedule ask of its writer."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.contracts.billing import ReportLine
 from shared.decider import Command
@@ -82,6 +82,80 @@ class NudgeAttempt(Command, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "billing.nudge-attempt"
     account_id: str
     attempt_id: str
+    kind: str
+    object_id: str
+
+
+class ExpireHold(Command, frozen=True, kw_only=True):
+    """A held payment's time is over and nobody has decided."""
+
+    TYPE: ClassVar[str] = "billing.expire-hold"
+    account_id: str
+    payment_id: str
+
+
+class NoteRefund(Command, frozen=True, kw_only=True):
+    """A refund as the processor has it now, whole: whatever of it the log lacks is added.
+
+    `sent_on` is the day of its line in the processor's books; `ended_on` that of the line which undid it, None while
+    it stands.
+    """
+
+    TYPE: ClassVar[str] = "billing.note-refund"
+    account_id: str
+    refund_id: str
+    refund_ref: str
+    status: Literal["pending", "succeeded", "failed", "canceled"]
+    reason: str
+    sent_on: str
+    ended_on: str | None
+
+
+class EndRefund(Command, frozen=True, kw_only=True):
+    """Nothing was sent and nothing can be any more: refused by the processor, stopped, or not approved in time."""
+
+    TYPE: ClassVar[str] = "billing.end-refund"
+    account_id: str
+    refund_id: str
+    reason: Literal["refused_by_processor", "chargeback", "approval_expired"]
+
+
+class TraceDispute(Command, frozen=True, kw_only=True):
+    """A dispute as read from the processor, followed to its intent; fields as in `DisputeTraced`."""
+
+    TYPE: ClassVar[str] = "billing.trace-dispute"
+    object_id: str
+    account_id: str
+    payment_id: str
+    attempt_id: str
+    processor: str
+    processor_ref: str
+    charge_ref: str
+    status: str
+    reason: str
+    amount_minor: int
+    currency: str
+    opened_at: str
+    due_by: str | None
+    debited_minor: int
+    fee_minor: int
+    debited_on: str | None
+    reinstated_minor: int
+    reinstated_on: str | None
+
+
+class IgnoreObject(Command, frozen=True, kw_only=True):
+    """The object was read and is none of ours."""
+
+    TYPE: ClassVar[str] = "billing.ignore-object"
+    object_id: str
+    reason: str
+
+
+class NudgeObject(Command, frozen=True, kw_only=True):
+    """The processor's event list names an object that names no household: what a lost webhook would have said."""
+
+    TYPE: ClassVar[str] = "billing.nudge-object"
     kind: str
     object_id: str
 

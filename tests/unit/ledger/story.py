@@ -121,7 +121,7 @@ def _payment(kind: type[Any], amount_minor: int, payment_id: str, **more: object
         "registered": True,
         **more,
     }
-    return kind(**{name: values[name] for name in (one.name for one in msgspec.structs.fields(kind))})
+    return kind(**{name: values[name] for name in (one.name for one in msgspec.structs.fields(kind)) if name in values})
 
 
 def registered(amount_minor: int = 18165, payment_id: str = "pay_3_1") -> AttemptRegistered:

@@ -115,7 +115,7 @@ async def log_of(count: int) -> MemoryStore:
 async def running(
     store: MemoryStore, courier: Courier, *, batch: int = 500, places: MemoryPlaces | None = None
 ) -> AsyncIterator[Relay]:
-    relay = Relay("billing", SHARD, store, places or store, courier, SystemClock(), batch=batch)
+    relay = Relay("billing", SHARD, store, places or store, courier, SystemClock(), shards=8, batch=batch)
     task = asyncio.create_task(relay.run())
     try:
         yield relay
@@ -201,7 +201,7 @@ def _applied(messages: Sequence[Outgoing]) -> list[int]:
 
 async def test_the_polling_relay_follows_shards_that_others_write() -> None:
     store, courier = await log_of(2), Courier()
-    relay = PollingRelay("billing", range(8), store, store, courier, SystemClock())
+    relay = PollingRelay("billing", range(8), store, store, courier, SystemClock(), all_shards=8)
     task = asyncio.create_task(relay.run())
     await until(lambda: courier.positions() == [1, 2])
     await append(store, 3, 2)
@@ -213,7 +213,7 @@ async def test_the_polling_relay_follows_shards_that_others_write() -> None:
 
 def test_a_message_carries_cloudevents_trace_and_its_place_in_the_chain() -> None:
     first, second = row(1, nudged()), row(2, nudged(), trace=None)
-    messages, chains = outgoing("billing", SHARD, [first, second], {})
+    messages, chains = outgoing("billing", SHARD, 8, [first, second], {})
     assert dict(messages[0].headers) == {
         "ce_specversion": b"1.0",
         "ce_id": first.event_id.hex().encode(),
@@ -240,13 +240,13 @@ def test_a_message_carries_cloudevents_trace_and_its_place_in_the_chain() -> Non
 
 def test_the_key_is_the_household_where_there_is_one_else_the_stream() -> None:
     rows = [row(1, nudged("acc_9"), stream="acc_9"), row(2, ReportDue(processor="card", day="2026-03-05"), "prc_card")]
-    messages, _ = outgoing("billing", SHARD, rows, {})
+    messages, _ = outgoing("billing", SHARD, 8, rows, {})
     assert [one.key for one in messages] == [b"acc_9", b"prc_card"]
 
 
 def test_an_event_on_two_topics_has_two_chains() -> None:
     rows = [row(1, RECONCILED), row(2, RECONCILED)]
-    messages, chains = outgoing("ledger", SHARD, rows, {})
+    messages, chains = outgoing("ledger", SHARD, 8, rows, {})
     assert [one.topic for one in messages] == ["ledger.events.v1", "finance.reconciliation.daily.v1"] * 2
     assert len(chains) == 2
 
@@ -254,10 +254,10 @@ def test_an_event_on_two_topics_has_two_chains() -> None:
 @given(st.data(), st.integers(1, 12))
 def test_the_cut_into_batches_does_not_show_in_what_is_sent(data: st.DataObject, count: int) -> None:
     rows = [row(position, RECONCILED if position % 3 else nudged()) for position in range(1, count + 1)]
-    whole, ends = outgoing("ledger", SHARD, rows, {})
+    whole, ends = outgoing("ledger", SHARD, 8, rows, {})
     cut = data.draw(st.integers(0, count))
-    first, chains = outgoing("ledger", SHARD, rows[:cut], {})
-    second, chains = outgoing("ledger", SHARD, rows[cut:], chains)
+    first, chains = outgoing("ledger", SHARD, 8, rows[:cut], {})
+    second, chains = outgoing("ledger", SHARD, 8, rows[cut:], chains)
     assert (first + second, chains) == (whole, ends)
 
 

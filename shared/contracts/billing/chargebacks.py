@@ -52,6 +52,14 @@ class DisputeTraced(Event, frozen=True, kw_only=True):
     reinstated_on: Day | None
 
 
+class DisputeKept(Event, frozen=True, kw_only=True):
+    """The dispute is of a charge that this household's log does not know yet: kept until it does."""
+
+    TYPE: ClassVar[str] = "billing.dispute-kept.v1"
+    account_id: str
+    traced: DisputeTraced
+
+
 class ChargebackOpened(Event, frozen=True, kw_only=True):
     """A bank asks (`inquiry`) or takes back (`chargeback`); no money moves by this event. `due_by`: for our answer."""
 
@@ -120,6 +128,7 @@ class ChargebackLost(Event, frozen=True, kw_only=True):
     account_id: str
     chargeback_id: str
     payment_id: str
+    fund_id: str
     reference: str
     processor: str
     amount_minor: PositiveMinor
@@ -176,3 +185,16 @@ class PaymentReturned(Event, frozen=True, kw_only=True):
     def effective_on(self) -> str | None:
         """The bank's own day."""
         return self.returned_on
+
+
+class RecoveryPaid(Event, frozen=True, kw_only=True):
+    """Credit of the very money that was taken back after it had been given back: it pays what the member owes for it.
+
+    `payment_id` names the money as in PaymentAllocated.
+    """
+
+    TYPE: ClassVar[str] = "billing.recovery-paid.v1"
+    account_id: str
+    payment_id: str
+    amount_minor: PositiveMinor
+    currency: Currency

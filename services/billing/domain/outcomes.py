@@ -2,7 +2,6 @@
 
 from typing import assert_never
 
-from services.billing.domain.allocation import allocate_in_order
 from services.billing.domain.commands import (
     CancelAttempt,
     DeclineAttempt,
@@ -13,30 +12,33 @@ from services.billing.domain.commands import (
     RequireAction,
     SettleAttempt,
 )
-from services.billing.domain.household import Household, Invoice
+from services.billing.domain.draft import Draft
+from services.billing.domain.household import Household
 from services.billing.domain.payments import (
     ActionRequired,
     Cancelled,
     Declined,
+    Held,
     Open,
     Payment,
     Planned,
     Registered,
     Settled,
-    Summary,
     Unknown,
+    invoice_of,
     reference_at_rail,
 )
+from services.billing.domain.settlements import close, open_case, place
 from shared.contracts.billing import (
     AttemptNudged,
     AttemptRegistered,
     ChargeFound,
     PaymentActionRequired,
-    PaymentAllocated,
     PaymentCancelled,
     PaymentDeclined,
     PaymentSettled,
     PaymentUnknown,
+    RefundNudged,
 )
 from shared.contracts.event import Event
 from shared.contracts.gateway import WebhookReceived
@@ -44,7 +46,8 @@ from shared.decider import Context
 from shared.ids import thing_id
 
 NOTHING: tuple[Event, ...] = ()
-INTENT_PREFIX = "pi_"
+INTENT_PREFIX, CHARGE_PREFIX, REFUND_PREFIX = "pi_", "ch_", "re_"
+CHARGED = "charge.succeeded"
 UNINTERESTING = "payment_intent.canceled"
 BOOKED_AS_CASE = "charge_found"
 
@@ -65,7 +68,7 @@ def register(command: RegisterAttempt, state: Household, context: Context) -> tu
                     currency=terms.currency,
                 ),
             )
-        case Registered() | ActionRequired() | Unknown() | Settled() | Declined() | Cancelled():
+        case Held() | Registered() | ActionRequired() | Unknown() | Settled() | Declined() | Cancelled():
             return NOTHING
         case _:
             assert_never(payment)
@@ -81,52 +84,51 @@ def settle(command: SettleAttempt, state: Household, context: Context) -> tuple[
         case Registered(terms, ref) | ActionRequired(terms, ref) | Unknown(terms, ref):
             if ref != command.processor_ref:
                 return _found(command, terms.amount_minor, terms.currency, state, context)
-            if command.charge_ref in state.found_charges:
+            if state.fund_of_charge(command.charge_ref) is not None:
                 return (_cancelled(payment, command.processor, BOOKED_AS_CASE, state),)
-            return _settled(command, payment, state)
+            return _settled(command, payment, state, context)
         case Planned(terms):
             return _found(command, terms.amount_minor, terms.currency, state, context)
-        case Settled(Summary(charge_ref=known)) if known == command.charge_ref:
-            return NOTHING
+        case Held(ask):
+            return _found(command, ask.amount_minor, ask.currency, state, context)
         case Settled(summary) | Declined(summary) | Cancelled(summary):
             return _found(command, summary.amount_minor, summary.currency, state, context)
         case _:
             assert_never(payment)
 
 
-def _settled(command: SettleAttempt, payment: Open, state: Household) -> tuple[Event, ...]:
+def _settled(command: SettleAttempt, payment: Open, state: Household, context: Context) -> tuple[Event, ...]:
     terms = payment.terms
-    nothing_due = Invoice(currency=terms.currency, total_minor=0, lines=())
-    invoice = state.invoices.get(terms.invoice_id, nothing_due)
-    allocations, unapplied_minor = allocate_in_order(terms.amount_minor, terms.invoice_id, invoice)
-    settled = PaymentSettled(
-        account_id=state.account_id,
-        payment_id=terms.payment_id,
-        reference=terms.reference,
-        attempt_id=terms.attempt_id,
-        invoice_id=terms.invoice_id,
-        processor=command.processor,
-        processor_ref=command.processor_ref,
-        charge_ref=command.charge_ref,
-        amount_minor=terms.amount_minor,
-        currency=terms.currency,
-        settled_on=command.settled_on,
-        settled_at=command.settled_at,
+    told = state.told_charges.get(terms.payment_id, ())
+    draft = Draft(state, context)
+    draft.add(
+        PaymentSettled(
+            account_id=state.account_id,
+            payment_id=terms.payment_id,
+            reference=terms.reference,
+            attempt_id=terms.attempt_id,
+            invoice_id=terms.invoice_id,
+            processor=command.processor,
+            processor_ref=command.processor_ref,
+            charge_ref=command.charge_ref,
+            amount_minor=terms.amount_minor,
+            currency=terms.currency,
+            settled_on=command.settled_on,
+            settled_at=command.settled_at,
+        )
     )
-    allocated = PaymentAllocated(
-        account_id=state.account_id,
-        payment_id=terms.payment_id,
-        currency=terms.currency,
-        allocations=allocations,
-        unapplied_minor=unapplied_minor,
-    )
-    return settled, allocated
+    place(draft, terms.payment_id, terms.invoice_id, terms.policy_id, terms.accepts_credit)
+    for charge_ref in told:
+        if charge_ref != command.charge_ref:  # a second charge of the same intent: to be read
+            draft.add(_nudged(state, terms.payment_id, terms.attempt_id, charge_ref))
+    close(draft, terms.payment_id)
+    return draft.events
 
 
 def decline(command: DeclineAttempt, state: Household, context: Context) -> tuple[Event, ...]:
     """End an open payment by the processor's no."""
     payment = _known(command.payment_id, state)
-    if isinstance(payment, Settled | Declined | Cancelled):
+    if isinstance(payment, Held | Settled | Declined | Cancelled):
         return NOTHING
     terms = payment.terms
     return (
@@ -148,7 +150,7 @@ def decline(command: DeclineAttempt, state: Household, context: Context) -> tupl
 def cancel(command: CancelAttempt, state: Household, context: Context) -> tuple[Event, ...]:
     """End an open payment without charge."""
     payment = _known(command.payment_id, state)
-    if isinstance(payment, Settled | Declined | Cancelled):
+    if isinstance(payment, Held | Settled | Declined | Cancelled):
         return NOTHING
     return (_cancelled(payment, command.processor, command.reason, state),)
 
@@ -182,7 +184,7 @@ def mark_unknown(command: MarkUnknown, state: Household, context: Context) -> tu
                     since=command.since,
                 ),
             )
-        case Unknown() | Settled() | Declined() | Cancelled():
+        case Held() | Unknown() | Settled() | Declined() | Cancelled():
             return NOTHING
         case _:
             assert_never(payment)
@@ -202,7 +204,7 @@ def require_action(command: RequireAction, state: Household, context: Context) -
                     expires_at=command.expires_at,
                 ),
             )
-        case Planned() | ActionRequired() | Unknown() | Settled() | Declined() | Cancelled():
+        case Held() | Planned() | ActionRequired() | Unknown() | Settled() | Declined() | Cancelled():
             return NOTHING
         case _:
             assert_never(payment)
@@ -215,29 +217,46 @@ def found_charge(command: FoundCharge, state: Household, context: Context) -> tu
 
 
 def nudge(message: WebhookReceived | NudgeAttempt, state: Household, context: Context) -> tuple[Event, ...]:
-    """Have the effect ask about an open registered attempt, or read an intent that is not the registered one."""
+    """Have the effect ask about an open registered attempt, a refund, or a charge or intent that is not ours yet."""
+    if message.object_id.startswith(REFUND_PREFIX):
+        return _nudge_refund(message.object_id, state)
     found = state.payment_of(message.attempt_id) if message.attempt_id else None
     if found is None:
         return NOTHING
     payment_id, payment = found
-    nudged = AttemptNudged(
-        account_id=state.account_id,
-        payment_id=payment_id,
-        attempt_id=message.attempt_id or "",
-        object_id=message.object_id,
-    )
+    nudged = _nudged(state, payment_id, message.attempt_id or "", message.object_id)
     match payment:
-        case Planned() | Unknown(_, None):
+        case Held() | Planned() | Unknown(_, None):
             return NOTHING
         case Registered() | ActionRequired() | Unknown():
             return (nudged,)
         case Settled() | Declined() | Cancelled():
-            return (nudged,) if _is_another_intent(message, payment) else NOTHING
+            return (nudged,) if _is_strange(message, payment, state) else NOTHING
         case _:
             assert_never(payment)
 
 
-def _is_another_intent(message: WebhookReceived | NudgeAttempt, payment: Payment) -> bool:
+def _nudged(state: Household, payment_id: str, attempt_id: str, object_id: str) -> AttemptNudged:
+    return AttemptNudged(account_id=state.account_id, payment_id=payment_id, attempt_id=attempt_id, object_id=object_id)
+
+
+def _nudge_refund(refund_ref: str, state: Household) -> tuple[Event, ...]:
+    for refund_id, refund in state.refunds.items():
+        if refund.refund_ref == refund_ref and refund.status != "bounced":
+            nudged = RefundNudged(
+                account_id=state.account_id,
+                refund_id=refund_id,
+                payment_id=refund.payment_id,
+                object_id=refund_ref,
+            )
+            return (nudged,)
+    return NOTHING
+
+
+def _is_strange(message: WebhookReceived | NudgeAttempt, payment: Payment, state: Household) -> bool:
+    """Tell whether an ended payment's processor speaks of an intent or a charge that this log does not name."""
+    if message.object_id.startswith(CHARGE_PREFIX):
+        return message.kind == CHARGED and message.object_id not in state.charge_refs()
     is_intent = message.object_id.startswith(INTENT_PREFIX) and message.kind != UNINTERESTING
     return is_intent and message.object_id != reference_at_rail(payment)
 
@@ -245,22 +264,30 @@ def _is_another_intent(message: WebhookReceived | NudgeAttempt, payment: Payment
 def _found(
     command: SettleAttempt | FoundCharge, amount_minor: int, currency: str, state: Household, context: Context
 ) -> tuple[Event, ...]:
-    if command.charge_ref in state.charge_refs():
+    if state.fund_of_charge(command.charge_ref) is not None:
         return NOTHING
-    return (
+    payment = state.payments[command.payment_id]
+    case_id = thing_id("case", context.shard, context.root)
+    draft = Draft(state, context)
+    draft.add(
         ChargeFound(
             account_id=state.account_id,
             payment_id=command.payment_id,
             attempt_id=command.attempt_id,
-            case_id=thing_id("case", context.shard, context.root),
+            case_id=case_id,
             processor=command.processor,
             processor_ref=command.processor_ref,
             charge_ref=command.charge_ref,
             amount_minor=amount_minor,
             currency=currency,
             settled_on=command.settled_on,
-        ),
+        )
     )
+    is_late = isinstance(payment, Declined | Cancelled)
+    twin_payment_id = command.payment_id if isinstance(payment, Settled) else None
+    open_case(draft, "late_success" if is_late else "charged_twice", case_id, twin_payment_id, invoice_of(payment))
+    close(draft, case_id)
+    return draft.events
 
 
 def _known(payment_id: str, state: Household) -> Payment:

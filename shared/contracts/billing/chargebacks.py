@@ -163,6 +163,14 @@ class CheckReturnReported(Event, frozen=True, kw_only=True):
         return self.returned_on
 
 
+class CheckReturnKept(Event, frozen=True, kw_only=True):
+    """The cheque that came back is not posted here yet: kept until it is."""
+
+    TYPE: ClassVar[str] = "billing.check-return-kept.v1"
+    account_id: str
+    reported: CheckReturnReported
+
+
 class PaymentReturned(Event, frozen=True, kw_only=True):
     """A cheque came back. What it had paid was released before (PaymentDeallocated).
 

@@ -1,0 +1,161 @@
+"""What is done with money that is there: it pays bills, is taken off them, is taken back, or goes on to where a
+household moved."""
+
+from typing import Literal
+
+from services.billing.domain.bills import allocate_in_order
+from services.billing.domain.draft import Draft
+from services.billing.domain.funds import released
+from shared.contracts.billing import (
+    DuplicateCaseDecided,
+    PaymentAllocated,
+    PaymentDeallocated,
+    RecoveryPaid,
+    Source,
+    TransferReason,
+    TransferSent,
+)
+from shared.contracts.event import Allocation
+from shared.ids import thing_id
+
+Released = Literal["refund", "void", "returned", "chargeback", "duplicate"]
+
+
+def pay_bill(draft: Draft, fund_id: str, invoice_id: str, policy_id: str | None = None) -> None:
+    """Have the money's credit pay what the bill (or one policy of it) still owes."""
+    fund, invoice = draft.state.funds[fund_id], draft.state.invoices.get(invoice_id)
+    if invoice is None or invoice.currency != fund.currency:
+        return
+    parts, left = allocate_in_order(max(0, fund.unapplied_minor), invoice_id, invoice, policy_id)
+    if parts:
+        draft.add(allocated(draft, fund_id, parts, left))
+
+
+def allocated(draft: Draft, fund_id: str, parts: tuple[Allocation, ...], left_minor: int) -> PaymentAllocated:
+    """Return the event that these parts of the money pay bills."""
+    return PaymentAllocated(
+        account_id=draft.state.account_id,
+        payment_id=fund_id,
+        currency=draft.state.funds[fund_id].currency,
+        allocations=parts,
+        unapplied_minor=left_minor,
+    )
+
+
+def spend_credit(draft: Draft, invoice_id: str) -> None:
+    """Have the household's credit pay a bill, the oldest money first."""
+    currency = draft.state.invoices[invoice_id].currency
+    for fund_id in [fund_id for fund_id, _ in draft.state.spendable(currency)]:
+        pay_bill(draft, fund_id, invoice_id)
+
+
+def take_off(
+    draft: Draft,
+    fund_id: str,
+    parts: tuple[Allocation, ...],
+    reason: Released,
+    subject: str,
+    case_id: str | None = None,
+) -> None:
+    """Have lines be open again that this money had paid."""
+    if not parts:
+        return
+    fund = draft.state.funds[fund_id]
+    freed = sum(part.amount_minor for part in parts)
+    draft.add(
+        PaymentDeallocated(
+            account_id=draft.state.account_id,
+            payment_id=fund_id,
+            currency=fund.currency,
+            allocations=parts,
+            unapplied_minor=fund.unapplied_minor + freed,
+            reason=reason,
+            subject=subject,
+            case_id=case_id,
+        )
+    )
+
+
+def make_room(
+    draft: Draft, fund_id: str, minor: int, reason: Released, subject: str, case_id: str | None = None
+) -> int:
+    """Free `minor` of the money, credit first, then what it had paid last; return how much there is now (0 and up)."""
+    fund = draft.state.funds[fund_id]
+    lacking = minor - max(0, fund.unapplied_minor)
+    take_off(draft, fund_id, released(fund, lacking), reason, subject, case_id)
+    return max(0, min(minor, draft.state.funds[fund_id].unapplied_minor))
+
+
+def give_surplus_its_use(draft: Draft) -> None:
+    """Have the surplus of an undecided case pay its bill, where that is open again: it is none any more.
+
+    A case whose money is gone is withdrawn likewise.
+    """
+    for case_id, case in draft.state.cases.items():
+        if case.outcome is not None:
+            continue
+        fund = draft.state.funds[case.fund_id]
+        invoice = draft.state.invoices.get(case.invoice_id or "")
+        owed = invoice.due_minor if invoice is not None else 0
+        is_needed = case.rule == "paid_twice" and owed > 0 and fund.unapplied_minor > 0
+        if fund.unapplied_minor > 0 and not is_needed:
+            continue
+        draft.add(
+            DuplicateCaseDecided(
+                account_id=draft.state.account_id,
+                case_id=case_id,
+                outcome="withdrawn",
+                payment_id=case.payment_id,
+                reference=case.reference,
+                invoice_id=case.invoice_id,
+                amount_minor=case.amount_minor,
+                currency=case.currency,
+            )
+        )
+        if is_needed and case.invoice_id is not None:
+            pay_bill(draft, case.fund_id, case.invoice_id)
+
+
+def settle_up(draft: Draft) -> None:
+    """Let freed credit go where it must: what the member owes for the same money, then where the household moved."""
+    for fund_id, fund in draft.state.funds.items():
+        minor = min(fund.recovery_minor, fund.unapplied_minor)
+        if minor > 0:
+            draft.add(
+                RecoveryPaid(
+                    account_id=draft.state.account_id, payment_id=fund_id, amount_minor=minor, currency=fund.currency
+                )
+            )
+    if draft.state.moved_to is not None:
+        send_credit(draft, draft.state.moved_to, "moved")
+
+
+def send_credit(draft: Draft, to_account_id: str, reason: TransferReason) -> None:
+    """Send all plain credit to another household."""
+    for currency in sorted({fund.currency for fund in draft.state.funds.values()}):
+        minor = sum(fund.unapplied_minor for _, fund in draft.state.spendable(currency))
+        if minor > 0:
+            transfer_id = thing_id("trf", draft.context.shard, draft.context.root)
+            send(draft, transfer_id, to_account_id, minor, currency, reason)
+
+
+def send(draft: Draft, transfer_id: str, to_account_id: str, minor: int, currency: str, reason: TransferReason) -> None:
+    """Send so much plain credit to another household, the oldest money first; the caller knows that it is there."""
+    sources: list[Source] = []
+    left = minor
+    for fund_id, fund in draft.state.spendable(currency):
+        part = min(left, fund.unapplied_minor)
+        if part > 0:
+            sources.append(Source(fund_id=fund_id, amount_minor=part))
+            left -= part
+    draft.add(
+        TransferSent(
+            account_id=draft.state.account_id,
+            transfer_id=transfer_id,
+            routed_to=to_account_id,
+            amount_minor=minor,
+            currency=currency,
+            reason=reason,
+            sources=tuple(sources),
+        )
+    )

@@ -3,13 +3,14 @@
 from services.gateway.domain.fields import is_day
 from services.gateway.domain.payment import AccountStatus, PaymentStatus
 from services.gateway.errors import Problem
-from services.gateway.http.bodies import AccountBody, parse
+from services.gateway.http.bodies.household import AccountBody
+from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.database import Reads
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.people import People, sealed
 from services.gateway.http.posting import Posting, keyed, posted
-from services.gateway.http.resources import Account
+from services.gateway.http.resources.household import Account
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339

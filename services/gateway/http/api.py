@@ -13,8 +13,9 @@ from services.gateway.errors import Problem, language_of, problem_body
 from services.gateway.http.call import NOBODY, Answer, Call, Handler, query_of
 from services.gateway.http.cors import Cors
 from services.gateway.http.limits import Buckets
-from services.gateway.http.operations import OPERATIONS, Operation
-from services.gateway.http.resources import encode
+from services.gateway.http.operations import OPERATIONS
+from services.gateway.http.operations.base import Operation
+from services.gateway.http.resources.base import encode
 from services.gateway.http.routes import Routes
 from services.gateway.http.waiting import Places
 from shared.clock import Clock

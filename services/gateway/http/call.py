@@ -10,7 +10,7 @@ import msgspec
 from services.gateway.domain.fields import is_key
 from services.gateway.domain.roles import Principal
 from services.gateway.errors import Problem
-from services.gateway.http.resources import encode
+from services.gateway.http.resources.base import encode
 
 JSON = b"application/json"
 MOST_KEY = 255

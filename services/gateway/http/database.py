@@ -14,13 +14,17 @@ from shared.postgres.settings import conninfo
 
 CONNECTIONS = 4
 WAIT_S = 3.0
-SQL = {name: text.encode() for name, text in queries(Path(__file__).parent / "reads.sql").items()}
+SQL = {
+    name: text.encode()
+    for file in sorted(Path(__file__).parent.glob("*.sql"))
+    for name, text in queries(file).items()
+}
 
 Row = tuple[Any, ...]
 
 
 class Reads:
-    """Statements of `reads.sql`. A broken connection is replaced and the statement runs once more."""
+    """Statements of the `.sql` files here. A broken connection is replaced and the statement runs once more."""
 
     def __init__(self, dsn: str) -> None:
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(

@@ -4,11 +4,12 @@ from datetime import datetime
 
 from services.gateway.domain.payment import InvoiceStatus
 from services.gateway.errors import Problem
-from services.gateway.http.bodies import InvoiceBody, check_invoice, parse
+from services.gateway.http.bodies.household import InvoiceBody, check_invoice
+from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
-from services.gateway.http.resources import Invoice, InvoiceLine
+from services.gateway.http.resources.household import Invoice, InvoiceLine
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339

@@ -9,7 +9,9 @@ from pydantic.json_schema import models_json_schema
 
 from services.gateway.domain.roles import Permission, Role, allows
 from services.gateway.errors import PROBLEMS, ProblemBody
-from services.gateway.http.operations import MOST_WEBHOOK_BYTES, OPERATIONS, Operation, Parameter
+from services.gateway.http.operations import OPERATIONS
+from services.gateway.http.operations.base import Operation, Parameter
+from services.gateway.http.operations.system import MOST_WEBHOOK_BYTES
 
 Json = dict[str, Any]
 

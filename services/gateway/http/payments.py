@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from services.gateway.domain.payment import FINAL, PaymentStatus
-from services.gateway.http.bodies import PaymentBody, parse
+from services.gateway.http.bodies.household import PaymentBody
+from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
-from services.gateway.http.resources import Amount, Payment
+from services.gateway.http.resources.base import Amount
+from services.gateway.http.resources.household import Payment
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339

@@ -3,7 +3,7 @@
 import msgspec
 
 from services.gateway.append import Appender
-from services.gateway.http.bodies import canonical
+from services.gateway.http.bodies.parsing import canonical
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Known, Lookups
 from services.gateway.plan import Appended, Wanted

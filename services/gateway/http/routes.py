@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from services.gateway.errors import Problem
-from services.gateway.http.operations import Operation
+from services.gateway.http.operations.base import Operation
 
 
 class Routes:

@@ -1,9 +1,7 @@
 """Answers to questions: the request's own row joined with what the projections know, as resources."""
 
-import base64
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,10 +17,11 @@ from services.gateway.domain.payment import (
 from services.gateway.domain.positions import Place, places_text
 from services.gateway.errors import Problem
 from services.gateway.http.database import Reads, Row
-from services.gateway.http.resources import (
+from services.gateway.http.paging import at_and_id, cursor_of, open_cursor, whole_number
+from services.gateway.http.resources.base import Amount
+from services.gateway.http.resources.household import (
     Account,
     AllocationView,
-    Amount,
     Balance,
     Balances,
     HistoryItem,
@@ -86,14 +85,14 @@ class Views:
         last = rows[limit - 1] if len(rows) > limit else None
         return PaymentPage(
             items=tuple(payment_of(row) for row in rows[:limit]),
-            next=_cursor(last[6], last[0]) if last else None,
+            next=cursor_of(last[6], last[0]) if last else None,
             position=await self.position(shard),
         )
 
     async def _payment_rows(
         self, account_id: str, limit: int, cursor: str | None, filters: Mapping[str, str]
     ) -> list[Row]:
-        before_at, before_id = _at_and_id(cursor)
+        before_at, before_id = at_and_id(cursor)
         parameters = {
             "account_id": account_id,
             "before_at": before_at,
@@ -112,7 +111,7 @@ class Views:
 
     async def invoice_page(self, account_id: str, shard: int, cursor: str | None, limit: int) -> InvoicePage:
         """Return a page of invoices, newest first."""
-        before_at, before_id = _at_and_id(cursor)
+        before_at, before_id = at_and_id(cursor)
         rows = await self._reads.run(
             "invoices_of",
             {"account_id": account_id, "before_at": before_at, "before_id": before_id, "limit": limit + 1},
@@ -120,7 +119,7 @@ class Views:
         last = rows[limit - 1] if len(rows) > limit else None
         return InvoicePage(
             items=tuple(invoice_of(row) for row in rows[:limit]),
-            next=_cursor(last[5], last[0]) if last else None,
+            next=cursor_of(last[5], last[0]) if last else None,
             position=await self.position(shard),
         )
 
@@ -139,20 +138,20 @@ class Views:
 
     async def history(self, account_id: str, shard: int, cursor: str | None, limit: int) -> HistoryPage:
         """Return a page of facts, newest first; refused where the account's story is not whole here."""
-        before = _open_cursor(cursor, 3)
+        before = open_cursor(cursor, 3)
         await self.whole(account_id, shard)
         parameters = {
             "account_id": account_id,
             "before_at": before[0] if before else None,
             "before_source": before[1] if before else None,
-            "before_position": _whole_number(before[2]) if before else None,
+            "before_position": whole_number(before[2]) if before else None,
             "limit": limit + 1,
         }
         rows = await self._reads.run("history", parameters)
         last = rows[limit - 1] if len(rows) > limit else None
         return HistoryPage(
             items=tuple(_history_item(row) for row in rows[:limit]),
-            next=_cursor(last[4], last[0], str(last[2])) if last else None,
+            next=cursor_of(last[4], last[0], str(last[2])) if last else None,
             position=await self.position(shard),
         )
 
@@ -253,32 +252,3 @@ def _history_item(row: Row) -> HistoryItem:
         payment_id=payment_id,
         postings=None if postings is None else tuple(postings),
     )
-
-
-def _cursor(at: datetime, *parts: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([rfc3339(at), *parts])).decode().rstrip("=")
-
-
-def _open_cursor(cursor: str | None, size: int) -> list[Any] | None:
-    if cursor is None:
-        return None
-    try:
-        parts = msgspec.json.decode(
-            base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)), type=list[str]
-        )
-        if len(parts) != size or "\x00" in "".join(parts):
-            raise ValueError("another list's cursor")
-        return [datetime.fromisoformat(parts[0]), *parts[1:]]
-    except (ValueError, msgspec.DecodeError) as error:
-        raise Problem("cursor_invalid", "cursor") from error
-
-
-def _at_and_id(cursor: str | None) -> tuple[datetime | None, str | None]:
-    before = _open_cursor(cursor, 2)
-    return (before[0], before[1]) if before else (None, None)
-
-
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Problem("cursor_invalid", "cursor")
-    return int(text)

@@ -11,7 +11,7 @@ from services.gateway.domain.fields import ACCOUNT_ID
 from services.gateway.domain.webhooks import SignatureRefused, check_signature
 from services.gateway.errors import Problem
 from services.gateway.http.call import Answer, Call, answer
-from services.gateway.http.resources import Received
+from services.gateway.http.resources.household import Received
 from services.gateway.plan import Wanted
 from shared.clock import Clock, rfc3339
 from shared.contracts.event import Actor

@@ -7,66 +7,58 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from services.ledger.domain import money_back as back
 from services.ledger.domain.limits import Balances, apply_postings, balance_key, bend, fits
 from services.ledger.domain.rules import (
     Step,
     charge_without_pending,
+    check_posted,
     payment_pending,
     payment_settled,
     pending_undone,
     premium_billed,
     premium_paid,
 )
+from services.ledger.domain.standing import Standing, after
 from shared.contracts.billing import (
     AttemptRegistered,
+    ChargebackDebited,
+    ChargebackLost,
+    ChargebackWon,
     ChargeFound,
+    CheckPosted,
     InvoiceIssued,
+    InvoiceVoided,
     PaymentAllocated,
     PaymentCancelled,
+    PaymentDeallocated,
     PaymentDeclined,
+    PaymentReturned,
     PaymentSettled,
+    RecoveryPaid,
+    RefundBounced,
+    RefundCancelled,
+    RefundOpened,
+    RefundSent,
+    TransferReceived,
+    TransferReturned,
+    TransferSent,
 )
 from shared.contracts.event import Event
 from shared.contracts.ledger import EntryPosted, LimitBroken
 from shared.decider import Context
 from shared.ids import base32, event_id
 
-SHELF_SIZE = 32
-
-
-class Payment(msgspec.Struct, frozen=True):
-    """What is kept of a payment for life, for the returns and chargebacks that come late."""
-
-    settled_minor: int = 0
-    allocated: tuple[tuple[str, int], ...] = ()
-
-
-class Payments(msgspec.Struct, frozen=True):
-    """A map by payment id that is cheap to copy: only the new shelf is, until it is full and joins the old one."""
-
-    old: dict[str, Payment] = {}
-    new: dict[str, Payment] = {}
-
-    def get(self, payment_id: str) -> Payment | None:
-        """Return a payment's summary, None where no money ever came under that id."""
-        return self.new.get(payment_id) or self.old.get(payment_id)
-
-    def put(self, payment_id: str, payment: Payment) -> "Payments":
-        """Return the map with this summary in it."""
-        if len(self.new) < SHELF_SIZE:
-            return Payments(self.old, {**self.new, payment_id: payment})
-        return Payments({**self.old, **self.new}, {payment_id: payment})
-
 
 class Household(msgspec.Struct, frozen=True):
-    """The state that decisions need: balances of the accounts with a limit, and the payments' summaries.
+    """The state that decisions need: balances of the accounts with a limit, and entries that may be taken back.
 
     A payment is pending while its balance of 2310 is not zero.
     """
 
     account_id: str
     balances: Balances = {}
-    payments: Payments = Payments()
+    standing: Standing = Standing()
 
     def balance_minor(self, code: str, currency: str, sub_key: str) -> int:
         """Return a limited account's balance, above zero on its normal side."""
@@ -84,19 +76,7 @@ def evolve(household: Household, event: Event) -> Household:
         return household
     balances = household.balances.copy()
     apply_postings(balances, event.currency, event.postings)
-    payments = household.payments
-    if event.payment_id is not None and event.rule in ("PR-05", "PR-05x", "PR-06"):
-        known = payments.get(event.payment_id) or Payment()
-        payments = payments.put(event.payment_id, _with(known, event))
-    return Household(household.account_id, balances, payments)
-
-
-def _with(payment: Payment, entry: EntryPosted) -> Payment:
-    if entry.rule != "PR-06":
-        credited = sum(one.amount_minor for one in entry.postings if one.code == "2110")
-        return Payment(payment.settled_minor + credited, payment.allocated)
-    paid = tuple((one.sub_key, one.amount_minor) for one in entry.postings if one.code == "1210")
-    return Payment(payment.settled_minor, payment.allocated + paid)
+    return Household(household.account_id, balances, after(household.standing, event))
 
 
 def post_invoice(fact: InvoiceIssued, household: Household, context: Context) -> Sequence[Event]:
@@ -130,6 +110,83 @@ def post_end(fact: PaymentDeclined | PaymentCancelled, household: Household, con
 def post_found_charge(fact: ChargeFound, household: Household, context: Context) -> Sequence[Event]:
     """PR-05x."""
     return post((charge_without_pending(fact),), household, context)
+
+
+def post_check(fact: CheckPosted, household: Household, context: Context) -> Sequence[Event]:
+    """PR-05x of a cheque."""
+    return post((check_posted(fact),), household, context)
+
+
+def post_deallocation(fact: PaymentDeallocated, household: Household, context: Context) -> Sequence[Event]:
+    """PR-06r per line and per entry that had paid it."""
+    return post(back.premium_unpaid(fact, household.standing, context.effective_date), household, context)
+
+
+def post_void(fact: InvoiceVoided, household: Household, context: Context) -> Sequence[Event]:
+    """PR-21 per line."""
+    on = context.effective_date
+    steps = [back.premium_unbilled(fact, line, household.standing, on) for line in fact.lines]
+    return post([step for step in steps if step is not None], household, context)
+
+
+def post_refund(fact: RefundOpened, household: Household, context: Context) -> Sequence[Event]:
+    """PR-09a."""
+    return post((back.refund_set_aside(fact, context.effective_date),), household, context)
+
+
+def post_refund_sent(fact: RefundSent, household: Household, context: Context) -> Sequence[Event]:
+    """PR-09b."""
+    return post((back.refund_sent(fact),), household, context)
+
+
+def post_refund_bounced(fact: RefundBounced, household: Household, context: Context) -> Sequence[Event]:
+    """PR-09c and PR-09ar."""
+    return post(back.refund_bounced(fact, household.standing), household, context)
+
+
+def post_refund_cancelled(fact: RefundCancelled, household: Household, context: Context) -> Sequence[Event]:
+    """PR-09ar."""
+    return post(back.refund_undone(fact, household.standing, context.effective_date), household, context)
+
+
+def post_chargeback(fact: ChargebackDebited, household: Household, context: Context) -> Sequence[Event]:
+    """PR-10a."""
+    return post((back.chargeback_debited(fact),), household, context)
+
+
+def post_chargeback_won(fact: ChargebackWon, household: Household, context: Context) -> Sequence[Event]:
+    """PR-10b."""
+    return post(back.chargeback_won(fact, household.standing), household, context)
+
+
+def post_chargeback_lost(fact: ChargebackLost, household: Household, context: Context) -> Sequence[Event]:
+    """PR-10c."""
+    return post((back.chargeback_lost(fact, context.effective_date),), household, context)
+
+
+def post_return(fact: PaymentReturned, household: Household, context: Context) -> Sequence[Event]:
+    """PR-08."""
+    return post((back.payment_returned(fact),), household, context)
+
+
+def post_recovery(fact: RecoveryPaid, household: Household, context: Context) -> Sequence[Event]:
+    """PR-25."""
+    return post((back.recovery_paid(fact, context.effective_date),), household, context)
+
+
+def post_transfer(fact: TransferSent, household: Household, context: Context) -> Sequence[Event]:
+    """PR-16a."""
+    return post((back.transfer_sent(fact, context.effective_date),), household, context)
+
+
+def post_transfer_received(fact: TransferReceived, household: Household, context: Context) -> Sequence[Event]:
+    """PR-16b."""
+    return post((back.transfer_received(fact, context.effective_date),), household, context)
+
+
+def post_transfer_returned(fact: TransferReturned, household: Household, context: Context) -> Sequence[Event]:
+    """PR-16r."""
+    return post(back.transfer_returned(fact, household.standing, context.effective_date), household, context)
 
 
 def post(steps: Iterable[Step], household: Household, context: Context) -> tuple[Event, ...]:
@@ -171,6 +228,9 @@ def post(steps: Iterable[Step], household: Household, context: Context) -> tuple
                 effective_date=step.effective_date,
                 currency=step.currency,
                 postings=postings,
+                reverses=step.reverses,
+                case_id=step.case_id,
+                reference=step.reference,
             )
         )
         events.extend(broken)

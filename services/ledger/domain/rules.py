@@ -11,6 +11,7 @@ from services.ledger.domain.chart import Side
 from shared.contracts.billing import (
     AttemptRegistered,
     ChargeFound,
+    CheckPosted,
     InvoiceIssued,
     PaymentAllocated,
     PaymentCancelled,
@@ -32,6 +33,9 @@ class Step(msgspec.Struct, frozen=True):
     payment_id: str | None = None
     invoice_id: str | None = None
     processor_ref: str | None = None
+    reverses: str | None = None
+    case_id: str | None = None
+    reference: str | None = None
 
 
 def leg(side: Side, code: AccountCode, sub_key: str, amount_minor: int) -> Posting:
@@ -107,9 +111,21 @@ def charge_without_pending(charge: PaymentSettled | ChargeFound) -> Step:
         leg("C", "2110", charge.account_id, charge.amount_minor),
     )
     invoice_id = charge.invoice_id if isinstance(charge, PaymentSettled) else None
+    case_id = charge.case_id if isinstance(charge, ChargeFound) else None
     return Step(
-        "PR-05x", charge.settled_on, charge.currency, postings, charge.payment_id, invoice_id, charge.processor_ref
-    )
+        "PR-05x", charge.settled_on, charge.currency, postings, charge.payment_id, invoice_id, charge.processor_ref,
+        case_id=case_id,
+    )  # fmt: skip
+
+
+def check_posted(check: CheckPosted) -> Step:
+    """PR-05x of a cheque: D 1010 / C 2110, on the day the bank took it in."""
+    minor = check.amount_minor
+    postings = (leg("D", "1010", check.bank_account, minor), leg("C", "2110", check.account_id, minor))
+    return Step(
+        "PR-05x", check.received_on, check.currency, postings, check.payment_id, check.invoice_id,
+        reference=check.bank_reference,
+    )  # fmt: skip
 
 
 def premium_paid(payment: PaymentAllocated, part: Allocation, on: str) -> Step:

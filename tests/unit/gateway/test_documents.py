@@ -11,7 +11,7 @@ import pytest
 
 from services.billing.rails.declines import DeclineReason
 from services.gateway.errors import PROBLEMS, REASONS, language_of
-from services.gateway.http.bodies import _BY_NAME, _code
+from services.gateway.http.bodies.parsing import _BY_NAME, _code
 from services.gateway.http.gen import DOCS, differing
 from services.gateway.http.openapi import document
 from services.gateway.http.operations import OPERATIONS

@@ -18,7 +18,7 @@ from services.gateway.domain.payment import (
     payment_status,
 )
 from services.gateway.domain.positions import Place, parse_places, places_text
-from services.gateway.http.bodies import canonical
+from services.gateway.http.bodies.parsing import canonical
 from services.gateway.http.limits import Buckets
 from shared.ids import canonical_json
 from tests.gateway_kit import settings

@@ -1,6 +1,5 @@
 """Each posting rule as one golden row."""
 
-import msgspec
 import pytest
 
 from services.ledger.domain.chart import ACCOUNTS, CHART, CODES
@@ -126,23 +125,3 @@ def test_an_amount_that_no_account_can_hold_is_not_posted() -> None:
 def test_the_chart_describes_every_code_once() -> None:
     assert [account.code for account in ACCOUNTS] == list(CODES)
     assert set(CHART) == set(CODES)
-
-
-def test_a_settled_payment_shrinks_to_a_summary() -> None:
-    story = given(bill(), registered(), settled(), allocated())
-
-    summary = story.state.payments.get("pay_3_1")
-    assert summary is not None
-    assert (summary.settled_minor, summary.allocated) == (18165, ((OWED, 18165),))
-    assert story.state.balances == {}
-    assert len(msgspec.json.encode(summary)) < 160
-
-
-def test_every_payment_is_remembered_however_many_there_are() -> None:
-    story = given()
-    for number in range(100):
-        story.tell(registered(payment_id=f"pay_3_{number}"), settled(payment_id=f"pay_3_{number}"))
-
-    summaries = [story.state.payments.get(f"pay_3_{number}") for number in range(100)]
-    assert all(one is not None and one.settled_minor == 18165 for one in summaries)
-    assert story.state.payments.get("pay_3_100") is None

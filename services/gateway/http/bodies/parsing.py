@@ -1,4 +1,4 @@
-"""What a body must look like: strict, nothing unknown, nothing converted; each failure has its code and its field."""
+"""What every body obeys: strict, nothing unknown, nothing converted; each failure has its code and its field."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -6,12 +6,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.domain.fields import EMAIL, is_day, wrong_line
 from services.gateway.errors import Detail, Problem
-from shared.contracts.event import PremiumLine
 from shared.money import MAX_MINOR
 
-MOST_LINES = 200
 MOST_DETAILS = 20
 
 Text = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
@@ -32,58 +29,6 @@ class Body(BaseModel):
 class AmountBody(Body):
     minor: PaidMinor
     currency: Literal["USD"]
-
-
-class MethodBody(Body):
-    """A card, by the processor's name of it; the number never comes here."""
-
-    type: Literal["card"]
-    token: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_]+$", examples=["pm_card_visa"])]
-
-
-class PaymentBody(Body):
-    account_id: AccountIdText
-    invoice_id: InvoiceIdText
-    amount: AmountBody
-    method: MethodBody
-
-
-class LineBody(Body):
-    """One policy and month; the member owes gross less both subsidies, which must not be below zero."""
-
-    policy_id: Text
-    coverage_month: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-03"])]
-    gross_minor: PremiumMinor
-    aptc_minor: PremiumMinor = 0
-    state_subsidy_minor: PremiumMinor = 0
-
-
-class InvoiceBody(Body):
-    account_id: AccountIdText
-    due_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-03-31"])]
-    currency: Literal["USD"]
-    lines: Annotated[list[LineBody], Field(min_length=1, max_length=MOST_LINES)]
-
-    def premium_lines(self) -> tuple[PremiumLine, ...]:
-        """Return the lines as the event carries them."""
-        return tuple(
-            PremiumLine(
-                policy_id=line.policy_id,
-                coverage_month=line.coverage_month,
-                gross_minor=line.gross_minor,
-                aptc_minor=line.aptc_minor,
-                state_subsidy_minor=line.state_subsidy_minor,
-            )
-            for line in self.lines
-        )
-
-
-class AccountBody(Body):
-    """Name and address are kept sealed, apart from every event."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Ana Ruiz"])]
-    email: Annotated[str, Field(min_length=3, max_length=254, pattern=EMAIL.pattern, examples=["ana@example.org"])]
-    language: Literal["en", "es"]
 
 
 B = TypeVar("B", bound=Body)
@@ -108,18 +53,6 @@ def parse(model: type[B], raw: bytes) -> B:
         raise _problem(error) from None
     parsed: B = body
     return parsed
-
-
-def check_invoice(body: InvoiceBody) -> tuple[PremiumLine, ...]:
-    """Return the lines of an invoice that obeys the rules its types cannot say, else raise the Problem."""
-    if not is_day(body.due_date):
-        raise Problem("date_invalid", "/due_date")
-    lines = body.premium_lines()
-    wrong = wrong_line(lines)
-    if wrong is not None:
-        number, field, code = wrong
-        raise Problem(code, f"/lines/{number}/{field}")
-    return lines
 
 
 _decode = msgspec.json.Decoder().decode

@@ -1,26 +1,11 @@
-"""What is answered, as msgspec structs: the same structs make the JSON and the OpenAPI schemas."""
+"""A household's account, bills, payments and story, as they are answered."""
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from services.gateway.domain.payment import AccountStatus, InvoiceStatus, PaymentStatus
-
-Instant = Annotated[str, Meta(description="RFC 3339 instant in UTC", extra_json_schema={"format": "date-time"})]
-Day = Annotated[str, Meta(description="Civil date", extra_json_schema={"format": "date"})]
-Minor = Annotated[int, Meta(description="Whole minor units (cents)")]
-Position = Annotated[str, Meta(description="Where this stands, `gateway.3.17`; give it back as `min_position`")]
-Reason = Annotated[str | None, Meta(description="Why, as a code of the catalogue of errors; else null")]
-
-
-class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of everything that is answered."""
-
-
-class Amount(Resource, frozen=True, kw_only=True):
-    minor: Minor
-    currency: str
+from services.gateway.http.resources.base import Amount, Day, Instant, Minor, Next, Position, Reason, Resource
 
 
 class Refunded(Resource, frozen=True, kw_only=True):
@@ -127,9 +112,6 @@ class HistoryItem(Resource, frozen=True, kw_only=True):
     postings: tuple[dict[str, Any], ...] | None = None
 
 
-Next = Annotated[str | None, Meta(description="The `cursor` of the next page; null at the end")]
-
-
 class HistoryPage(Resource, frozen=True, kw_only=True):
     items: tuple[HistoryItem, ...]
     next: Next = None
@@ -168,6 +150,3 @@ class Receipt(Resource, frozen=True, kw_only=True):
 
 class Received(Resource, frozen=True, kw_only=True):
     received: bool = True
-
-
-encode = msgspec.json.Encoder().encode

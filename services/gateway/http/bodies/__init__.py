@@ -1,0 +1,1 @@
+"""Bodies of all POSTs, by what they are about."""

@@ -1,0 +1,7 @@
+"""Every operation in one table."""
+
+from services.gateway.http.operations.base import Operation
+from services.gateway.http.operations.household import HOUSEHOLD
+from services.gateway.http.operations.system import SYSTEM
+
+OPERATIONS: tuple[Operation, ...] = (*HOUSEHOLD, *SYSTEM)

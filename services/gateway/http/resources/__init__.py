@@ -1,0 +1,1 @@
+"""What is answered, as msgspec structs, by what it is about."""

@@ -24,6 +24,9 @@ class Permission(StrEnum):
     PAY = "pay"
     OPEN_ACCOUNT = "open_account"
     BILL = "bill"
+    REFUND = "refund"
+    APPROVE = "approve"
+    KEEP_BOOKS = "keep_books"
 
 
 _STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.OPERATOR})
@@ -32,6 +35,9 @@ _ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.PAY: _STAFF | {Role.MEMBER, Role.ASSISTER},
     Permission.OPEN_ACCOUNT: _STAFF,
     Permission.BILL: _STAFF,
+    Permission.REFUND: frozenset({Role.MEMBER, Role.SUPPORT, Role.FINANCE}),
+    Permission.APPROVE: frozenset({Role.FINANCE}),
+    Permission.KEEP_BOOKS: frozenset({Role.FINANCE, Role.OPERATOR}),
 }
 _ONLY_NAMED_ACCOUNTS = frozenset({Role.MEMBER, Role.ASSISTER})
 

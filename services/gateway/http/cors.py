@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.gateway.errors import Problem
 from services.gateway.http.call import Answer, Headers
-from services.gateway.http.operations import Operation
+from services.gateway.http.operations.base import Operation
 from services.gateway.http.routes import allowed
 
 _REQUEST_HEADERS = b"authorization, content-type, idempotency-key, prefer, traceparent, accept-language"

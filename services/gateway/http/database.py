@@ -15,9 +15,7 @@ from shared.postgres.settings import conninfo
 CONNECTIONS = 4
 WAIT_S = 3.0
 SQL = {
-    name: text.encode()
-    for file in sorted(Path(__file__).parent.glob("*.sql"))
-    for name, text in queries(file).items()
+    name: text.encode() for file in sorted(Path(__file__).parent.glob("*.sql")) for name, text in queries(file).items()
 }
 
 Row = tuple[Any, ...]

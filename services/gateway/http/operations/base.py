@@ -77,15 +77,23 @@ AMOUNT_PROBLEMS = ("amount_not_integer", "amount_too_large", "currency_unsupport
 _POSITION = ("position_invalid", "position_ahead", "position_not_reached", "parameter_unknown", "parameter_invalid")
 
 
-def get(id: str, path: str, summary: str, answer: type, problems: Sequence[str], *more: Parameter) -> Operation:
-    """Return a GET that whoever may read may call; it takes `min_position`."""
+def get(
+    id: str,
+    path: str,
+    summary: str,
+    answer: type,
+    problems: Sequence[str],
+    *more: Parameter,
+    permission: Permission = Permission.READ,
+) -> Operation:
+    """Return a GET that takes `min_position`."""
     return Operation(
         id,
         "GET",
         path,
         summary,
         {200: answer},
-        Permission.READ,
+        permission,
         parameters=(MIN_POSITION, *more),
         problems=(*problems, *_POSITION, *(("cursor_invalid",) if CURSOR in more else ())),
     )

@@ -21,7 +21,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A request that is to become event 0 of its root, in a stream of its own.
 
     `digest` tells a repeat from a conflict (None: every repeat is one). `kind` names the row in table `request`; None
-    makes none.
+    makes none. `operation` and `subject` are of kind `request` only: what is to be done to which thing.
     """
 
     shard: int
@@ -35,6 +35,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     account_id: str | None = None
     reference: str | None = None
+    operation: str | None = None
+    subject: str | None = None
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -154,6 +156,8 @@ def _request(wanted: Wanted, position: int, payload: msgspec.Raw, at: datetime) 
         bytes(payload),
         at,
         wanted.reference,
+        wanted.operation,
+        wanted.subject,
     )
 
 

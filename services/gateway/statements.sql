@@ -1,6 +1,7 @@
 -- Run by the store, in the transaction of the append; one array per column.
 
 -- name: insert_request
-INSERT INTO request (id, tenant, kind, account_id, shard, position, root, digest, body, created_at, reference)
+INSERT INTO request (id, tenant, kind, account_id, shard, position, root, digest, body, created_at, reference,
+                     operation, subject)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bytea[],
-                     $8::bytea[], $9::jsonb[], $10::timestamptz[], $11::text[]);
+                     $8::bytea[], $9::jsonb[], $10::timestamptz[], $11::text[], $12::text[], $13::text[]);

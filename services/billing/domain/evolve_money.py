@@ -164,7 +164,7 @@ def _chargeback(state: Household, event: ChargebackEvent) -> Household:
         return state
     match event:
         case ChargebackDebited():
-            now = msgspec.structs.replace(known, stage="chargeback", debited_minor=event.amount_minor)
+            now = msgspec.structs.replace(known, stage="chargeback", debited_minor=event.amount_minor, ended=False)
         case ChargebackWon():
             now = msgspec.structs.replace(known, reinstated_minor=event.amount_minor, ended=True)
         case ChargebackLost():

@@ -11,11 +11,11 @@ REMEMBERED = 100_000
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
-    """A thing that somebody asked for: of a tenant and an account, on a shard."""
+    """A thing of a tenant, and of an account where it is a household's."""
 
     tenant: str
     kind: str
-    account_id: str
+    account_id: str | None
 
 
 class Lookups:

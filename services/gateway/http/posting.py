@@ -1,4 +1,4 @@
-"""What the three POSTs have in common: the key's root, the digest, the append, and an answer for a repeat."""
+"""What the POSTs have in common: the key's root, the digest, the append, and an answer for a repeat."""
 
 import msgspec
 
@@ -20,11 +20,22 @@ class Keyed(msgspec.Struct, frozen=True):
     digest: bytes
 
 
-def keyed(call: Call, operation: str, account_id: str | None) -> Keyed:
-    """Return the identity of a POST; a key belongs to a principal, an operation and an account."""
+def keyed(call: Call, operation: str, account_id: str | None, subject: str | None = None) -> Keyed:
+    """Return the identity of a POST; a key belongs to a principal, an operation and an account.
+
+    `subject` is the thing that its address names, as much a part of what is asked for as the body.
+    """
     principal = call.principal
     root = root_of_key(principal.tenant, principal.id, operation, account_id, call.key())
-    return Keyed(root, digest_of(operation, canonical(call.body)))
+    named = operation if subject is None else f"{operation} {subject}"
+    return Keyed(root, digest_of(named, canonical(call.body)))
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a request wants done to which thing that is there."""
+
+    operation: str
+    subject: str
 
 
 class Posting:
@@ -46,9 +57,10 @@ class Posting:
         shard: int,
         kind: str,
         thing_id: str,
-        account_id: str,
+        account_id: str | None,
         event: Event,
         reference: str | None = None,
+        change: Change | None = None,
     ) -> Appended:
         """Return where the request stands, once it is committed; errors as the appender's."""
         principal = call.principal
@@ -65,6 +77,8 @@ class Posting:
                 kind=kind,
                 account_id=account_id,
                 reference=reference,
+                operation=change.operation if change else None,
+                subject=change.subject if change else None,
             )
         )
         if kind != "payment":

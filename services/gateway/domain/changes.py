@@ -1,4 +1,4 @@
-"""Where requests, refunds, transfers and merges are: `accepted` until billing (of an explanation, the ledger) speaks."""
+"""Where requests, refunds, transfers and merges are: `accepted` until billing or the ledger speaks."""
 
 from enum import StrEnum
 

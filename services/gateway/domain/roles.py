@@ -72,6 +72,6 @@ def allows(role: Role, permission: Permission) -> bool:
     return role in _ALLOWED[permission]
 
 
-def reaches(principal: Principal, account_id: str) -> bool:
-    """Tell whether the caller may know of this account of its own tenant."""
+def reaches(principal: Principal, account_id: str | None) -> bool:
+    """Tell whether the caller may know of what is of this account, or of none, in its own tenant."""
     return principal.is_staff or account_id in principal.accounts

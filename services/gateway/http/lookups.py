@@ -1,4 +1,4 @@
-"""Which ids exist, and whose they are: rows of table `request` never change, so what was once found stays true."""
+"""Which ids exist, and whose they are: whose a thing is never changes, so what was once found stays true."""
 
 import msgspec
 
@@ -8,6 +8,7 @@ from services.gateway.errors import Problem
 from services.gateway.http.database import Reads
 
 REMEMBERED = 100_000
+MADE_BY_BILLING = ("inv_", "case_", "rfd_", "trf_")
 
 
 class Known(msgspec.Struct, frozen=True, gc=False):
@@ -39,25 +40,38 @@ class Lookups:
         if known is None or known.tenant != principal.tenant or known.kind != "account":
             raise Problem("account_unknown", field)
 
-    async def invoice_of(self, account_id: str, invoice_id: str, field: str | None = None) -> None:
-        """Return where the invoice is of this account."""
-        known = self._known.get(invoice_id)
-        if known is None and THING_ID.fullmatch(invoice_id):
-            known = await self._find(invoice_id)
-        if known is None or known.kind != "invoice" or known.account_id != account_id:
-            raise Problem("invoice_unknown", field)
+    async def part_of(self, account_id: str, kind: str, thing_id: str, field: str | None = None) -> None:
+        """Return where the invoice or payment is of this account."""
+        known = await self._thing(thing_id)
+        if known is None or known.kind != kind or known.account_id != account_id:
+            raise Problem(f"{kind}_unknown", field)
 
-    async def thing(self, principal: Principal, kind: str, thing_id: str) -> None:
-        """Return where the caller may know of this invoice or payment; else it is unknown, to this caller."""
-        known = self._known.get(thing_id)
-        if known is None and THING_ID.fullmatch(thing_id):
-            known = await self._find(thing_id)
+    async def household_of(self, principal: Principal, kind: str, thing_id: str) -> str:
+        """Return the account of a thing of a household that the caller may know of; to others it is unknown."""
+        account_id = await self.thing(principal, kind, thing_id)
+        if account_id is None:
+            raise Problem(f"{kind}_unknown")
+        return account_id
+
+    async def thing(self, principal: Principal, kind: str, thing_id: str) -> str | None:
+        """Return the account, if any, of a thing that the caller may know of; else it is unknown, to this caller."""
+        known = await self._thing(thing_id)
         mine = known is not None and known.tenant == principal.tenant and reaches(principal, known.account_id)
         if known is None or not mine or known.kind != kind:
             raise Problem(f"{kind}_unknown")
+        return known.account_id
+
+    async def _thing(self, thing_id: str) -> Known | None:
+        known = self._known.get(thing_id)
+        if known is None and THING_ID.fullmatch(thing_id):
+            known = await self._find(thing_id)
+        return known
 
     async def _find(self, thing_id: str) -> Known | None:
+        """Look among what was asked for, then among what billing made of itself."""
         rows = await self._reads.run("known", {"id": thing_id})
+        if not rows and thing_id.startswith(MADE_BY_BILLING):
+            rows = await self._reads.run("made", {"id": thing_id})
         if not rows:
             return None
         known = Known(*rows[0][1:])

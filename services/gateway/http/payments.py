@@ -35,7 +35,7 @@ class Payments:
         body = parse(PaymentBody, call.body)
         wait_s = call.wait_s()
         await self._lookups.account(call.principal, body.account_id, "/account_id")
-        await self._lookups.invoice_of(body.account_id, body.invoice_id, "/invoice_id")
+        await self._lookups.part_of(body.account_id, "invoice", body.invoice_id, "/invoice_id")
         identity = keyed(call, OPERATION, body.account_id)
         shard = self._posting.shard_of(call, body.account_id)
         event = PaymentRequested(

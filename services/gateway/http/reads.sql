@@ -7,6 +7,15 @@ SELECT 1;
 -- name: known
 SELECT id, tenant, kind, account_id FROM request WHERE id = %(id)s;
 
+-- name: made
+SELECT invoice_id, tenant, 'invoice', account_id FROM invoice_view WHERE invoice_id = %(id)s AND tenant IS NOT NULL
+UNION ALL
+SELECT case_id, tenant, 'case', account_id FROM case_view WHERE case_id = %(id)s
+UNION ALL
+SELECT refund_id, tenant, 'refund', account_id FROM refund_view WHERE refund_id = %(id)s
+UNION ALL
+SELECT transfer_id, tenant, 'transfer', account_id FROM transfer_view WHERE transfer_id = %(id)s;
+
 -- name: digest
 SELECT digest FROM request WHERE id = %(id)s;
 
@@ -89,8 +98,18 @@ WHERE invoice_id = ANY (%(ids)s) AND (total_minor IS NOT NULL OR reason IS NOT N
 UNION ALL
 SELECT payment_id FROM payment_view
 WHERE payment_id = ANY (%(ids)s)
-    AND (billing_status IN ('refused', 'declined', 'cancelled', 'reversed')
-         OR (billing_status = 'settled' AND ledger_position IS NOT NULL));
+    AND (billing_status IN ('refused', 'held', 'action_required', 'declined', 'cancelled', 'reversed')
+         OR (billing_status = 'settled' AND ledger_position IS NOT NULL))
+UNION ALL
+SELECT refund_id FROM refund_view
+WHERE refund_id = ANY (%(ids)s) AND status IN ('refused', 'awaiting_approval', 'completed', 'bounced', 'cancelled')
+UNION ALL
+SELECT transfer_id FROM transfer_view
+WHERE transfer_id = ANY (%(ids)s) AND status IN ('refused', 'completed', 'returned')
+UNION ALL
+SELECT merge_id FROM merge_view WHERE merge_id = ANY (%(ids)s) AND status IN ('refused', 'completed', 'ended')
+UNION ALL
+SELECT request_id FROM request_view WHERE request_id = ANY (%(ids)s);
 
 -- name: places
 SELECT topic, source_shard, position FROM cursor WHERE shard = ANY (%(shards)s) AND source_shard = shard;

@@ -69,7 +69,7 @@ class Outcomes:
         self._looking: asyncio.Task[None] | None = None
 
     async def final(self, thing_id: str, seconds: float) -> bool:
-        """Return whether the account, invoice or payment became final within the time."""
+        """Return whether the thing became final, or waits for a person, within the time."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(thing_id, []).append(done)
         if self._looking is None or self._looking.done():

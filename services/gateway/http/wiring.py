@@ -10,12 +10,14 @@ from services.gateway.config import GatewaySettings
 from services.gateway.http.accounts import Accounts
 from services.gateway.http.api import Api
 from services.gateway.http.call import Handler
+from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.database import Reads
 from services.gateway.http.invoices import Invoices
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.payments import Payments
 from services.gateway.http.people import People
 from services.gateway.http.posting import Posting
+from services.gateway.http.requests import Requests
 from services.gateway.http.system import System
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Bell, Outcomes, Places
@@ -38,6 +40,8 @@ def make_api(
     views = Views(reads, settings.zone)
     posting = Posting(appender, lookups, settings.shards)
     outcomes = Outcomes(reads, bell)
+    change_views = ChangeViews(reads)
+    requests = Requests(posting, lookups, change_views, outcomes)
     accounts = Accounts(posting, lookups, views, outcomes, reads, people)
     invoices = Invoices(posting, lookups, views, outcomes)
     payments = Payments(posting, lookups, views, outcomes)
@@ -54,6 +58,7 @@ def make_api(
         "createPayment": payments.create,
         "getPayment": payments.read,
         "getReceipt": payments.receipt,
+        "getRequest": requests.read,
         "receiveCardWebhook": webhooks.receive,
         "live": system.live,
         "ready": system.ready,

@@ -181,12 +181,13 @@ async def test_an_identity_provider_that_is_away_is_a_fault_of_the_world() -> No
         await tokens.verify(f"Bearer {bearer()}".encode())
 
 
+_DAILY = {Permission.READ, Permission.PAY, Permission.OPEN_ACCOUNT, Permission.BILL}
 ROWS: list[tuple[Role, set[Permission]]] = [
-    (Role.MEMBER, {Permission.READ, Permission.PAY}),
+    (Role.MEMBER, {Permission.READ, Permission.PAY, Permission.REFUND}),
     (Role.ASSISTER, {Permission.READ, Permission.PAY}),
-    (Role.SUPPORT, set(Permission)),
+    (Role.SUPPORT, {*_DAILY, Permission.REFUND}),
     (Role.FINANCE, set(Permission)),
-    (Role.OPERATOR, set(Permission)),
+    (Role.OPERATOR, {*_DAILY, Permission.KEEP_BOOKS}),
     (Role.AUDITOR, {Permission.READ}),
 ]
 
@@ -205,6 +206,7 @@ def test_members_and_assisters_reach_only_the_accounts_of_their_token(role: Role
     principal = Principal("prn", "demo", role, frozenset({"acc_mine"}))
     assert reaches(principal, "acc_mine")
     assert reaches(principal, "acc_other") is (role not in (Role.MEMBER, Role.ASSISTER))
+    assert reaches(principal, None) is (role not in (Role.MEMBER, Role.ASSISTER))
 
 
 @pytest.fixture

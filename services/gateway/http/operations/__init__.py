@@ -1,7 +1,8 @@
 """Every operation in one table."""
 
 from services.gateway.http.operations.base import Operation
+from services.gateway.http.operations.changes import CHANGES
 from services.gateway.http.operations.household import HOUSEHOLD
 from services.gateway.http.operations.system import SYSTEM
 
-OPERATIONS: tuple[Operation, ...] = (*HOUSEHOLD, *SYSTEM)
+OPERATIONS: tuple[Operation, ...] = (*HOUSEHOLD, *CHANGES, *SYSTEM)

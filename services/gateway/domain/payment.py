@@ -18,6 +18,15 @@ class PaymentStatus(StrEnum):
     REVERSED = "reversed"
 
 
+TELLS_WHY = frozenset(
+    {
+        PaymentStatus.REFUSED,
+        PaymentStatus.HELD,
+        PaymentStatus.DECLINED,
+        PaymentStatus.CANCELLED,
+        PaymentStatus.REVERSED,
+    }
+)
 FINAL = frozenset(
     {
         PaymentStatus.REFUSED,
@@ -43,6 +52,7 @@ class AccountStatus(StrEnum):
 
     ACCEPTED = "accepted"
     OPEN = "open"
+    MOVED = "moved"
     REFUSED = "refused"
 
 
@@ -52,18 +62,24 @@ class InvoiceStatus(StrEnum):
     ACCEPTED = "accepted"
     OPEN = "open"
     PAID = "paid"
+    VOID = "void"
     REFUSED = "refused"
 
 
-def invoice_status(total_minor: int | None, paid_minor: int, refused: bool) -> InvoiceStatus:
-    """Return an invoice's status; `total_minor` is None until billing has issued it, and then no refusal counts."""
+def invoice_status(total_minor: int | None, paid_minor: int, refused: bool, void: bool = False) -> InvoiceStatus:
+    """Return an invoice's status; `total_minor`, less what was voided, is None until billing has issued it.
+
+    An issued one is not refused, whatever is said of it.
+    """
+    if void:
+        return InvoiceStatus.VOID
     if total_minor is not None:
         return InvoiceStatus.PAID if paid_minor >= total_minor else InvoiceStatus.OPEN
     return InvoiceStatus.REFUSED if refused else InvoiceStatus.ACCEPTED
 
 
-def account_status(opened: bool, refused: bool) -> AccountStatus:
+def account_status(opened: bool, refused: bool, moved: bool = False) -> AccountStatus:
     """Return an account's status; once it is open no refusal counts."""
     if opened:
-        return AccountStatus.OPEN
+        return AccountStatus.MOVED if moved else AccountStatus.OPEN
     return AccountStatus.REFUSED if refused else AccountStatus.ACCEPTED

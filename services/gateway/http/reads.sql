@@ -20,17 +20,17 @@ SELECT transfer_id, tenant, 'transfer', account_id FROM transfer_view WHERE tran
 SELECT digest FROM request WHERE id = %(id)s;
 
 -- name: payments
-SELECT r.id, r.tenant, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body->>'invoice_id',
-    (r.body->>'amount_minor')::bigint, r.body->>'currency', p.billing_status, p.ledger_position, p.reason,
-    p.settled_at, p.allocations
-FROM request r LEFT JOIN payment_view p ON p.payment_id = r.id
+SELECT r.id, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body, p.billing_status, p.ledger_position,
+    p.reason, p.settled_at, p.paid_lines, p.held_until, p.twin_payment_id, p.action_url, p.action_expires_at,
+    coalesce(p.refunded_minor, 0), coalesce(p.disputed, false), coalesce(p.unapplied_minor, 0)
+FROM request r LEFT JOIN payment_money p ON p.payment_id = r.id
 WHERE r.id = ANY (%(ids)s) AND r.kind = 'payment';
 
 -- name: payments_of
-SELECT r.id, r.tenant, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body->>'invoice_id',
-    (r.body->>'amount_minor')::bigint, r.body->>'currency', p.billing_status, p.ledger_position, p.reason,
-    p.settled_at, p.allocations
-FROM request r LEFT JOIN payment_view p ON p.payment_id = r.id
+SELECT r.id, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body, p.billing_status, p.ledger_position,
+    p.reason, p.settled_at, p.paid_lines, p.held_until, p.twin_payment_id, p.action_url, p.action_expires_at,
+    coalesce(p.refunded_minor, 0), coalesce(p.disputed, false), coalesce(p.unapplied_minor, 0)
+FROM request r LEFT JOIN payment_money p ON p.payment_id = r.id
 WHERE r.account_id = %(account_id)s AND r.kind = 'payment'
     AND (%(before_at)s::timestamptz IS NULL OR (r.created_at, r.id) < (%(before_at)s::timestamptz, %(before_id)s::text))
     AND (%(from)s::timestamptz IS NULL OR r.created_at >= %(from)s::timestamptz)
@@ -42,7 +42,7 @@ WHERE r.account_id = %(account_id)s AND r.kind = 'payment'
 ORDER BY r.created_at DESC, r.id DESC LIMIT %(limit)s;
 
 -- name: receipt
-SELECT i.number, r.body->'method'->>'type', p.settled_on,
+SELECT i.number, p.settled_on, p.allocations,
     (SELECT min(n.sent_at) FROM notice_view n
      WHERE n.account_id = r.account_id AND n.reference = r.reference AND n.kind = 'payment_receipt')
 FROM request r JOIN payment_view p ON p.payment_id = r.id
@@ -50,24 +50,46 @@ LEFT JOIN invoice_view i ON i.invoice_id = r.body->>'invoice_id'
 WHERE r.id = %(id)s;
 
 -- name: invoices
-SELECT r.id, r.tenant, r.account_id, r.shard, r.position, r.created_at, r.body, i.number, i.total_minor, i.paid_minor,
-    i.reason
+SELECT r.id, r.account_id, 'gateway', r.shard, r.position, r.created_at, r.body->>'due_date', r.body->>'currency',
+    r.body->'lines', i.number, i.total_minor, i.paid_minor, i.reason, i.voided_minor, i.is_void
 FROM request r LEFT JOIN invoice_view i ON i.invoice_id = r.id
-WHERE r.id = %(id)s AND r.kind = 'invoice';
+WHERE r.id = %(id)s AND r.kind = 'invoice'
+UNION ALL
+SELECT i.invoice_id, i.account_id, 'billing', i.shard, i.position, i.issued_at, i.due_date::text, i.currency, i.lines,
+    i.number, i.total_minor, i.paid_minor, i.reason, i.voided_minor, i.is_void
+FROM invoice_view i
+WHERE i.invoice_id = %(id)s AND i.issued_at IS NOT NULL
+    AND NOT EXISTS (SELECT FROM request r WHERE r.id = i.invoice_id);
 
 -- name: invoices_of
-SELECT r.id, r.tenant, r.account_id, r.shard, r.position, r.created_at, r.body, i.number, i.total_minor, i.paid_minor,
-    i.reason
+(SELECT r.id, r.account_id, 'gateway', r.shard, r.position, r.created_at, r.body->>'due_date', r.body->>'currency',
+    r.body->'lines', i.number, i.total_minor, i.paid_minor, i.reason, i.voided_minor, i.is_void
 FROM request r LEFT JOIN invoice_view i ON i.invoice_id = r.id
 WHERE r.account_id = %(account_id)s AND r.kind = 'invoice'
     AND (%(before_at)s::timestamptz IS NULL OR (r.created_at, r.id) < (%(before_at)s::timestamptz, %(before_id)s::text))
-ORDER BY r.created_at DESC, r.id DESC LIMIT %(limit)s;
+ORDER BY r.created_at DESC, r.id DESC LIMIT %(limit)s)
+UNION ALL
+(SELECT i.invoice_id, i.account_id, 'billing', i.shard, i.position, i.issued_at, i.due_date::text, i.currency, i.lines,
+    i.number, i.total_minor, i.paid_minor, i.reason, i.voided_minor, i.is_void
+FROM invoice_view i
+WHERE i.account_id = %(account_id)s AND NOT EXISTS (SELECT FROM request r WHERE r.id = i.invoice_id)
+    AND (%(before_at)s::timestamptz IS NULL
+         OR (i.issued_at, i.invoice_id) < (%(before_at)s::timestamptz, %(before_id)s::text))
+ORDER BY i.issued_at DESC, i.invoice_id DESC LIMIT %(limit)s)
+ORDER BY 6 DESC, 1 DESC LIMIT %(limit)s;
+
+-- name: policies
+SELECT DISTINCT line->>'policy_id'
+FROM (SELECT body->'lines' AS lines FROM request WHERE id = %(id)s AND kind = 'invoice'
+      UNION ALL SELECT lines FROM invoice_view WHERE invoice_id = %(id)s) bill,
+    jsonb_array_elements(bill.lines) line;
 
 -- name: account
-SELECT r.tenant, r.shard, r.position, r.created_at, r.body->>'language', a.opened_at, a.reason,
-    (SELECT coalesce(sum(i.total_minor - i.paid_minor), 0)::bigint FROM invoice_view i
-     WHERE i.account_id = r.id AND i.paid_minor < i.total_minor),
-    (SELECT min(i.due_date) FROM invoice_view i WHERE i.account_id = r.id AND i.paid_minor < i.total_minor),
+SELECT r.shard, r.position, r.created_at, r.body->>'language', a.opened_at, a.reason, a.moved_to,
+    (SELECT coalesce(sum(i.total_minor - i.voided_minor - i.paid_minor), 0)::bigint FROM invoice_view i
+     WHERE i.account_id = r.id AND i.paid_minor < i.total_minor - i.voided_minor),
+    (SELECT min(i.due_date) FROM invoice_view i
+     WHERE i.account_id = r.id AND i.paid_minor < i.total_minor - i.voided_minor),
     (SELECT coalesce(sum(b.credit_minor - b.debit_minor), 0)::bigint FROM balance_view b
      WHERE b.account_id = r.id AND b.code = '2110')
 FROM request r LEFT JOIN account_view a ON a.account_id = r.id

@@ -6,33 +6,24 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.gateway.domain.payment import (
-    AccountStatus,
-    InvoiceStatus,
-    PaymentStatus,
-    account_status,
-    invoice_status,
-    payment_status,
-)
+from services.gateway.domain.payment import AccountStatus, PaymentStatus, account_status
 from services.gateway.domain.positions import Place, places_text
 from services.gateway.errors import Problem
 from services.gateway.http.database import Reads, Row
 from services.gateway.http.paging import at_and_id, cursor_of, open_cursor, whole_number
-from services.gateway.http.resources.base import Amount
 from services.gateway.http.resources.household import (
     Account,
     AllocationView,
     Balance,
     Balances,
-    HistoryItem,
     HistoryPage,
     Invoice,
-    InvoiceLine,
     InvoicePage,
     Payment,
     PaymentPage,
     Receipt,
 )
+from services.gateway.http.rows import history_item, invoice_of, payment_of
 from shared.clock import rfc3339
 from shared.contracts.topics import BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, NOTIFIER_EVENTS_TOPIC
 
@@ -61,13 +52,14 @@ class Views:
         rows = await self._reads.run("account", {"id": account_id})
         if not rows:
             return None
-        _, shard, position, created_at, language, opened_at, reason, due, next_due, credit = rows[0]
-        status = account_status(opened_at is not None, reason is not None)
+        shard, position, created_at, language, opened_at, reason, moved_to, due, next_due, credit = rows[0]
+        status = account_status(opened_at is not None, reason is not None, moved_to is not None)
         last = await self._payment_rows(account_id, LAST_PAYMENTS, None, {})
         return Account(
             account_id=account_id,
             status=status,
             reason=reason if status is AccountStatus.REFUSED else None,
+            moved_to=moved_to,
             language=language,
             due_minor=due,
             next_due_date=next_due.isoformat() if next_due else None,
@@ -85,7 +77,7 @@ class Views:
         last = rows[limit - 1] if len(rows) > limit else None
         return PaymentPage(
             items=tuple(payment_of(row) for row in rows[:limit]),
-            next=cursor_of(last[6], last[0]) if last else None,
+            next=cursor_of(last[5], last[0]) if last else None,
             position=await self.position(shard),
         )
 
@@ -150,7 +142,7 @@ class Views:
         rows = await self._reads.run("history", parameters)
         last = rows[limit - 1] if len(rows) > limit else None
         return HistoryPage(
-            items=tuple(_history_item(row) for row in rows[:limit]),
+            items=tuple(history_item(row) for row in rows[:limit]),
             next=cursor_of(last[4], last[0], str(last[2])) if last else None,
             position=await self.position(shard),
         )
@@ -159,7 +151,7 @@ class Views:
         """Return the receipt of a settled payment; another one raises the Problem."""
         if payment.status is not PaymentStatus.SETTLED or payment.settled_at is None:
             raise Problem("payment_not_settled")
-        [(number, method, settled_on, mailed_at)] = await self._reads.run("receipt", {"id": payment.payment_id})
+        [(number, settled_on, paid_first, mailed_at)] = await self._reads.run("receipt", {"id": payment.payment_id})
         return Receipt(
             payment_id=payment.payment_id,
             reference=payment.reference,
@@ -167,9 +159,9 @@ class Views:
             invoice_id=payment.invoice_id,
             invoice_number=number,
             amount=payment.amount,
-            method=method,
+            method=payment.method,
             refunded=payment.refunded,
-            allocations=payment.allocations,
+            allocations=tuple(msgspec.convert(one, AllocationView) for one in paid_first or ()),
             requested_at=payment.created_at,
             settled_at=payment.settled_at,
             settled_on=settled_on.isoformat(),
@@ -189,66 +181,3 @@ class Views:
         rows = await self._reads.run("places", {"shards": [shard]})
         known = sorted((SOURCE_OF[topic], place) for topic, _, place in rows if topic in SOURCE_OF)
         return places_text([*([own] if own else []), *(Place(source, shard, place) for source, place in known)])
-
-
-def payment_of(row: Row) -> Payment:
-    """Return a payment from a row of `payments`."""
-    (payment_id, _, account_id, reference, shard, position, created_at, invoice_id, minor, currency,
-     billing, ledger_position, reason, settled_at, allocations) = row  # fmt: skip
-    status = payment_status(PaymentStatus(billing) if billing else None, ledger_position is not None)
-    return Payment(
-        payment_id=payment_id,
-        reference=reference,
-        account_id=account_id,
-        invoice_id=invoice_id,
-        amount=Amount(minor=minor, currency=currency),
-        status=status,
-        reason=reason,
-        allocations=tuple(msgspec.convert(one, AllocationView) for one in allocations or ()),
-        created_at=rfc3339(created_at),
-        settled_at=rfc3339(settled_at) if settled_at and status is PaymentStatus.SETTLED else None,
-        position=f"gateway.{shard}.{position}",
-    )
-
-
-def invoice_of(row: Row) -> Invoice:
-    """Return an invoice from a row of `invoices`."""
-    invoice_id, _, account_id, shard, position, created_at, body, number, total, paid, reason = row
-    lines = tuple(msgspec.convert(line, InvoiceLine) for line in body["lines"])
-    asked = sum(line.gross_minor - line.aptc_minor - line.state_subsidy_minor for line in lines)
-    issued = None if total is None else int(total)
-    paid_minor = int(paid or 0)
-    status = invoice_status(issued, paid_minor, reason is not None)
-    open_minor = max(0, asked - paid_minor)
-    return Invoice(
-        invoice_id=invoice_id,
-        account_id=account_id,
-        number=number,
-        status=status,
-        reason=reason if status is InvoiceStatus.REFUSED else None,
-        due_date=body["due_date"],
-        currency=body["currency"],
-        lines=lines,
-        total_minor=asked if issued is None else issued,
-        paid_minor=paid_minor,
-        due_minor=0 if status is InvoiceStatus.REFUSED else open_minor,
-        created_at=rfc3339(created_at),
-        position=f"gateway.{shard}.{position}",
-    )
-
-
-def _history_item(row: Row) -> HistoryItem:
-    (source, shard, position, kind, recorded_at, effective, subject, minor, currency, reason, rule, payment_id,
-     postings) = row  # fmt: skip
-    return HistoryItem(
-        type=kind,
-        position=f"{source}.{shard}.{position}",
-        recorded_at=rfc3339(recorded_at),
-        effective_date=effective.isoformat(),
-        subject=subject,
-        amount=None if minor is None else Amount(minor=minor, currency=currency),
-        reason=reason,
-        rule=rule,
-        payment_id=payment_id,
-        postings=None if postings is None else tuple(postings),
-    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from shared.contracts.billing import AccountOpened, RequestRefused
+from shared.contracts.billing import AccountMoved, AccountOpened, RequestRefused
 from shared.eventlog.projections import Placed
 from shared.postgres.queries import queries
 
@@ -26,10 +26,12 @@ class Accounts:
         for placed in facts:
             match placed.fact.event:
                 case AccountOpened(account_id=account_id):
-                    rows.setdefault(account_id, [None, None])[0] = placed.fact.envelope.recorded_at
+                    rows.setdefault(account_id, [None, None, None])[0] = placed.fact.envelope.recorded_at
                 case RequestRefused(account_id=account_id, subject=subject, reason=reason) if subject == account_id:
-                    row = rows.setdefault(account_id, [None, None])
+                    row = rows.setdefault(account_id, [None, None, None])
                     row[1] = row[1] or reason.value
+                case AccountMoved(account_id=account_id, to_account_id=to_account_id):
+                    rows.setdefault(account_id, [None, None, None])[2] = to_account_id
                 case _:
                     pass
         if rows:

@@ -121,8 +121,9 @@ async def test_answers_are_as_the_document_says() -> None:
     jsonschema.validate(wrong.body, _schema("Problem"))
     jsonschema.validate(payment_body(account, invoice), _schema("PaymentBody"))
     assert set(paid.body) == {
-        "payment_id", "reference", "account_id", "invoice_id", "amount", "status", "reason", "refunded", "disputed",
-        "allocations", "created_at", "settled_at", "position",
+        "payment_id", "reference", "account_id", "invoice_id", "policy_id", "amount", "method", "status", "reason",
+        "next_action", "held_until", "twin_payment_id", "refunded", "disputed", "allocations", "unapplied_minor",
+        "created_at", "settled_at", "position",
     }  # fmt: skip
 
 

@@ -124,9 +124,7 @@ def post_deallocation(fact: PaymentDeallocated, household: Household, context: C
 
 def post_void(fact: InvoiceVoided, household: Household, context: Context) -> Sequence[Event]:
     """PR-21 per line."""
-    on = context.effective_date
-    steps = [back.premium_unbilled(fact, line, household.standing, on) for line in fact.lines]
-    return post([step for step in steps if step is not None], household, context)
+    return post(back.premium_unbilled(fact, household.standing, context.effective_date), household, context)
 
 
 def post_refund(fact: RefundOpened, household: Household, context: Context) -> Sequence[Event]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.ledger.domain.rules import Step, carrier_of, leg, member_month, policy_month
-from services.ledger.domain.standing import Standing, name_of, taken_back
+from services.ledger.domain.rules import Step, carrier_of, leg, line_legs, member_month, policy_month
+from services.ledger.domain.standing import Standing, name_of, taken_back, without
 from shared.contracts.billing import (
     ChargebackDebited,
     ChargebackLost,
@@ -22,7 +22,7 @@ from shared.contracts.billing import (
     TransferReturned,
     TransferSent,
 )
-from shared.contracts.event import Allocation, PremiumLine
+from shared.contracts.event import Allocation
 from shared.contracts.ledger import Posting
 
 
@@ -30,14 +30,14 @@ def premium_unpaid(fact: PaymentDeallocated, standing: Standing, on: str) -> lis
     """PR-06r: D 1210, D 2220 / C 2110, C 2210 per line, each a reversal of the entry that had paid it."""
     steps: list[Step] = []
     for part in _by_line(fact.allocations):
-        place = member_month(fact.account_id, part.policy_id, part.coverage_month)
+        place = policy_month(part.policy_id, part.coverage_month)
         name = name_of("PR-06", place, fact.payment_id, part.invoice_id)
         for minor, reverses in taken_back(standing, name, part.amount_minor):
             postings = (
-                leg("D", "1210", place, minor),
+                leg("D", "1210", member_month(fact.account_id, part.policy_id, part.coverage_month), minor),
                 leg("D", "2220", carrier_of(part.policy_id), minor),
                 leg("C", "2110", fact.account_id, minor),
-                leg("C", "2210", policy_month(part.policy_id, part.coverage_month), minor),
+                leg("C", "2210", place, minor),
             )
             steps.append(
                 Step(
@@ -58,25 +58,23 @@ def _by_line(parts: Sequence[Allocation]) -> list[Allocation]:
     return list(sums.values())
 
 
-def premium_unbilled(fact: InvoiceVoided, line: PremiumLine, standing: Standing, on: str) -> Step | None:
-    """PR-21: D 2210 gross / C 1210 member share, C 1220 APTC, C 1230 state subsidy, a reversal of the line's PR-01."""
-    month = policy_month(line.policy_id, line.coverage_month)
-    legs = (
-        (line.gross_minor, "2210", month),
-        (-line.member_minor, "1210", member_month(fact.account_id, line.policy_id, line.coverage_month)),
-        (-line.aptc_minor, "1220", month),
-        (-line.state_subsidy_minor, "1230", month),
-    )
-    postings = tuple(
-        leg("D" if minor > 0 else "C", code, sub_key, abs(minor))  # type: ignore[arg-type]
-        for minor, code, sub_key in legs
-        if minor
-    )
-    if not postings:
-        return None
-    billed = standing.get(name_of("PR-01", month, None, fact.invoice_id))
-    reverses = billed[-1].entry_id if billed and billed[-1].minor >= line.gross_minor else None
-    return Step("PR-21", on, fact.currency, postings, invoice_id=fact.invoice_id, reverses=reverses)
+def premium_unbilled(fact: InvoiceVoided, standing: Standing, on: str) -> list[Step]:
+    """PR-21: D 2210 gross / C 1210 member share, C 1220 APTC, C 1230 state subsidy per line, a reversal of its PR-01.
+
+    A line is a reversal where every leg of it is left of one PR-01; else it is of none, and the limits will say so.
+    """
+    steps: list[Step] = []
+    for line in fact.lines:
+        place = policy_month(line.policy_id, line.coverage_month)
+        name = name_of("PR-01", place, None, fact.invoice_id)
+        billed = next((one.entry_id for one in reversed(standing.get(name)) if one.covers(line)), None)
+        if billed is not None:
+            taken = (line.gross_minor, line.aptc_minor, line.state_subsidy_minor)
+            standing = without(standing, name, billed, *taken)
+        postings = line_legs(fact.account_id, line, billed=False)
+        if postings:
+            steps.append(Step("PR-21", on, fact.currency, postings, invoice_id=fact.invoice_id, reverses=billed))
+    return steps
 
 
 def refund_set_aside(fact: RefundOpened, on: str) -> Step:

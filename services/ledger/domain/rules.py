@@ -66,20 +66,23 @@ def premium_billed(bill: InvoiceIssued, line: PremiumLine, on: str) -> Step | No
     """
     if max(line.gross_minor, line.aptc_minor, line.state_subsidy_minor, abs(line.member_minor)) > MAX_MINOR:
         raise ValueError(f"a line of invoice {bill.invoice_id} has an amount above {MAX_MINOR}")
+    postings = line_legs(bill.account_id, line, billed=True)
+    return Step("PR-01", on, bill.currency, postings, invoice_id=bill.invoice_id) if postings else None
+
+
+def line_legs(account_id: str, line: PremiumLine, *, billed: bool) -> tuple[Posting, ...]:
+    """Return the legs of a line as it is billed, or their mirror as it is taken back; without those of nothing."""
     month = policy_month(line.policy_id, line.coverage_month)
-    owed = line.member_minor
-    legs = (
-        (owed, "1210", member_month(bill.account_id, line.policy_id, line.coverage_month)),
+    shares: tuple[tuple[int, AccountCode, str], ...] = (
+        (line.member_minor, "1210", member_month(account_id, line.policy_id, line.coverage_month)),
         (line.aptc_minor, "1220", month),
         (line.state_subsidy_minor, "1230", month),
-        (-line.gross_minor, "2210", month),
     )
-    postings = tuple(
-        leg("D" if minor > 0 else "C", code, sub_key, abs(minor))  # type: ignore[arg-type]
-        for minor, code, sub_key in legs
-        if minor
+    gross: tuple[tuple[int, AccountCode, str], ...] = ((-line.gross_minor, "2210", month),)
+    legs = (*shares, *gross) if billed else (*gross, *shares)
+    return tuple(
+        leg("D" if (minor > 0) is billed else "C", code, sub_key, abs(minor)) for minor, code, sub_key in legs if minor
     )
-    return Step("PR-01", on, bill.currency, postings, invoice_id=bill.invoice_id) if postings else None
 
 
 def payment_pending(attempt: AttemptRegistered, on: str) -> Step:

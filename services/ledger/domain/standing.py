@@ -3,18 +3,47 @@
 Kept for life, because returns and chargebacks come late.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
-from shared.contracts.ledger import EntryPosted
+from shared.contracts.event import PremiumLine
+from shared.contracts.ledger import AccountCode, EntryPosted, Posting
 
 SHELF_SIZE = 32
 
 
 class Left(msgspec.Struct, frozen=True):
-    """An entry and how much of it was not taken back yet."""
+    """An entry and how much of it was not taken back yet; of a bill's line also how much of each subsidy."""
 
     entry_id: str
     minor: int
+    aptc_minor: int = 0
+    state_subsidy_minor: int = 0
+
+    @property
+    def share_minor(self) -> int:
+        """What is left of the member's share of a bill's line."""
+        return self.minor - self.aptc_minor - self.state_subsidy_minor
+
+    def less(self, minor: int, aptc_minor: int = 0, state_subsidy_minor: int = 0) -> "Left":
+        """Return what is left after so much was taken back."""
+        return Left(
+            self.entry_id,
+            self.minor - minor,
+            self.aptc_minor - aptc_minor,
+            self.state_subsidy_minor - state_subsidy_minor,
+        )
+
+    def covers(self, line: PremiumLine) -> bool:
+        """Tell whether each leg of a bill's line is still there to be taken back."""
+        legs = (
+            (line.gross_minor, self.minor),
+            (line.aptc_minor, self.aptc_minor),
+            (line.state_subsidy_minor, self.state_subsidy_minor),
+            (line.member_minor, self.share_minor),
+        )
+        return all(min(0, left) <= minor <= max(0, left) for minor, left in legs)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -34,16 +63,32 @@ class Standing(msgspec.Struct, frozen=True):
             return Standing(self.old, {**self.new, name: entries})
         return Standing({**self.old, **self.new}, {name: entries})
 
+    def name_with(self, entry_id: str) -> str:
+        """Return the name that an entry stands under, by a search of all; empty where it never stood."""
+        for shelf in (self.new, self.old):
+            for name, entries in shelf.items():
+                if any(one.entry_id == entry_id for one in entries):
+                    return name
+        return ""
 
-_KNOWN_BY = {
-    "PR-01": ("PR-01", "2210"), "PR-21": ("PR-01", "2210"),
-    "PR-06": ("PR-06", "1210"), "PR-06r": ("PR-06", "1210"),
-    "PR-09a": ("PR-09a", "2120"), "PR-09ar": ("PR-09a", "2120"),
-    "PR-09b": ("PR-09b", "2120"), "PR-09c": ("PR-09b", "2120"),
-    "PR-10a": ("PR-10a", "1260"), "PR-10b": ("PR-10a", "1260"),
-    "PR-16a": ("PR-16a", "2140"), "PR-16r": ("PR-16a", "2140"),
+
+class _Kept(NamedTuple):
+    """The rule whose entries are kept, and the accounts whose legs name the thing and measure it."""
+
+    rule: str
+    named_by: AccountCode
+    measured_by: AccountCode
+
+
+_KEPT = {
+    "PR-01": _Kept("PR-01", "2210", "2210"), "PR-21": _Kept("PR-01", "2210", "2210"),
+    "PR-06": _Kept("PR-06", "2210", "2210"), "PR-06r": _Kept("PR-06", "2210", "2210"),
+    "PR-09a": _Kept("PR-09a", "2120", "2120"), "PR-09ar": _Kept("PR-09a", "2120", "2110"),
+    "PR-09b": _Kept("PR-09b", "2120", "1125"), "PR-09c": _Kept("PR-09b", "2120", "1125"),
+    "PR-10a": _Kept("PR-10a", "1260", "1260"), "PR-10b": _Kept("PR-10a", "1260", "1125"),
+    "PR-16a": _Kept("PR-16a", "2140", "2140"), "PR-16r": _Kept("PR-16a", "2140", "2140"),
 }  # fmt: skip
-"""Per rule: the rule whose entries it makes or takes back, and the account whose leg names and measures them."""
+"""By the rule that makes such entries and the one that takes them back; what measures is never bent by a limit."""
 
 
 def name_of(rule: str, sub_key: str, payment_id: str | None, invoice_id: str | None) -> str:
@@ -58,21 +103,40 @@ def name_of(rule: str, sub_key: str, payment_id: str | None, invoice_id: str | N
 
 
 def after(standing: Standing, entry: EntryPosted) -> Standing:
-    """Return what stands after an entry."""
-    known_by = _KNOWN_BY.get(entry.rule)
-    if known_by is None:
+    """Return what stands after an entry; one whose naming leg went to suspense whole cannot be known again."""
+    kept = _KEPT.get(entry.rule)
+    if kept is None:
         return standing
-    rule, code = known_by
-    leg = next((one for one in entry.postings if one.code == code), None)
-    if leg is None:
+    named = _leg(entry, kept.named_by)
+    name = "" if named is None else name_of(kept.rule, named.sub_key, entry.payment_id, entry.invoice_id)
+    if entry.reverses is not None:
+        name = name or standing.name_with(entry.reverses)
+        return without(standing, name, entry.reverses, *_amounts(entry, kept))
+    if entry.rule != kept.rule or not name:
         return standing
-    name = name_of(rule, leg.sub_key, entry.payment_id, entry.invoice_id)
-    if entry.rule == rule:
-        return standing.put(name, (*standing.get(name), Left(entry.entry_id, leg.amount_minor)))
-    left = tuple(
-        Left(one.entry_id, one.minor - leg.amount_minor) if one.entry_id == entry.reverses else one
-        for one in standing.get(name)
-    )
+    return standing.put(name, (*standing.get(name), Left(entry.entry_id, *_amounts(entry, kept))))
+
+
+def _amounts(entry: EntryPosted, kept: _Kept) -> tuple[int, ...]:
+    minor = _minor(entry, kept.measured_by)
+    return (minor, _minor(entry, "1220"), _minor(entry, "1230")) if kept.rule == "PR-01" else (minor,)
+
+
+def _leg(entry: EntryPosted, code: AccountCode) -> Posting | None:
+    for posting in entry.postings:
+        if posting.code == code:
+            return posting
+    return None
+
+
+def _minor(entry: EntryPosted, code: AccountCode) -> int:
+    leg = _leg(entry, code)
+    return 0 if leg is None else leg.amount_minor
+
+
+def without(standing: Standing, name: str, entry_id: str, *minor: int) -> Standing:
+    """Return what stands after so much of an entry was taken back (as in `Left.less`)."""
+    left = tuple(one.less(*minor) if one.entry_id == entry_id else one for one in standing.get(name))
     return standing.put(name, tuple(one for one in left if one.minor > 0))
 
 

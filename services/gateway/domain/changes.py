@@ -51,6 +51,7 @@ class MergeStatus(StrEnum):
     ENDED = "ended"
 
 
+REFUND_TELLS_WHY = frozenset({RefundStatus.REFUSED, RefundStatus.BOUNCED, RefundStatus.CANCELLED})
 FINAL_REQUEST = frozenset({RequestStatus.DONE, RequestStatus.REFUSED})
 FINAL_REFUND = frozenset({RefundStatus.REFUSED, RefundStatus.COMPLETED, RefundStatus.BOUNCED, RefundStatus.CANCELLED})
 FINAL_TRANSFER = frozenset({TransferStatus.REFUSED, TransferStatus.COMPLETED, TransferStatus.RETURNED})

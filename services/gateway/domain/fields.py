@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 from datetime import date
+from urllib.parse import urlsplit
 
-from shared.contracts.event import PremiumLine
+from shared.contracts.event import PolicyMonth, PremiumLine
 from shared.money import MAX_MINOR
 
 ACCOUNT_ID = re.compile(r"^acc_[0-9a-hjkmnp-tv-z]{23}$")
@@ -12,6 +13,7 @@ THING_ID = re.compile(r"^(inv|pay|case|rfd|trf|mrg|stm|req)_(0|[1-9]\d{0,5})_[0-
 EMAIL = re.compile(r"^[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$")
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 _MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$", re.ASCII)
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 
@@ -46,6 +48,32 @@ def wrong_line(lines: Iterable[PremiumLine]) -> tuple[int, str, str] | None:
         if total > MAX_MINOR:
             return number, "gross_minor", "amount_too_large"
     return None
+
+
+def wrong_month(lines: Iterable[PolicyMonth]) -> tuple[int, str, str] | None:
+    """Return number, field and code of the first line whose month is none or that stands twice."""
+    seen: set[tuple[str, str]] = set()
+    for number, line in enumerate(lines):
+        if not is_month(line.coverage_month):
+            return number, "coverage_month", "month_invalid"
+        if (line.policy_id, line.coverage_month) in seen:
+            return number, "policy_id", "line_repeated"
+        seen.add((line.policy_id, line.coverage_month))
+    return None
+
+
+def is_return_url(text: str) -> bool:
+    """Tell whether a browser may be sent there: https anywhere, http only on the machine that it runs on."""
+    if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or port == 0:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
 
 
 def is_key(key: str) -> bool:

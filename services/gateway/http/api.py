@@ -81,6 +81,8 @@ class Api:
                 answer = self._cors.preflight(self._routes.methods(path)[0], headers)
             else:
                 operation, params = self._routes.find(method, path)
+                if operation.keyed and sum(name == b"idempotency-key" for name, _ in scope["headers"]) > 1:
+                    raise Problem("idempotency_key_repeated", "Idempotency-Key")
                 answer = await self._answer(operation, params, scope["query_string"], headers, receive, trace)
         except Disconnected:
             return

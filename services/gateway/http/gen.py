@@ -44,11 +44,12 @@ def errors_md() -> str:
         "",
         "## Reasons",
         "",
-        "A payment that is `refused`, `declined` or `cancelled`, and an account or invoice that is `refused`, exists",
-        "and says why in `reason`. A decline may have a reason of the processor's own that is not listed: show",
-        "`card_declined` for it.",
+        "What is `refused`, `declined`, `held`, `cancelled`, `reversed`, `bounced`, `returned` or `ended` exists and",
+        "says why in `reason`; a transfer that was returned and a merge that ended give a reason of `refused`. A",
+        "decline may have a reason of the processor's own that is not listed: show `card_declined` for it, and",
+        "`unknown` for such a reason of a refund that bounced.",
     ]
-    for outcome in ("refused", "declined", "cancelled"):
+    for outcome in ("refused", "declined", "held", "cancelled", "reversed", "bounced"):
         lines += ["", f"### {outcome}", ""]
         lines += _table({code: entry for code, entry in REASONS.items() if entry.status == outcome})
     return "\n".join(lines) + "\n"

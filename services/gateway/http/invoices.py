@@ -1,19 +1,21 @@
-"""Invoices: issued by staff, and read."""
+"""Invoices: issued by staff, read, and taken back."""
 
 from datetime import datetime
 
 from services.gateway.domain.payment import InvoiceStatus
 from services.gateway.errors import Problem
+from services.gateway.http.bodies.changes import InvoiceVoidBody, check_void
 from services.gateway.http.bodies.household import InvoiceBody, check_invoice
 from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
+from services.gateway.http.requests import Requests
 from services.gateway.http.resources.household import Invoice, InvoiceLine
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
-from shared.contracts.gateway import InvoiceRequested
+from shared.contracts.gateway import InvoiceRequested, InvoiceVoidRequested
 from shared.ids import thing_id
 
 OPERATION = "invoices.create"
@@ -22,8 +24,11 @@ OPERATION = "invoices.create"
 class Invoices:
     """The handlers of /v1/invoices."""
 
-    def __init__(self, posting: Posting, lookups: Lookups, views: Views, outcomes: Outcomes) -> None:
+    def __init__(
+        self, posting: Posting, lookups: Lookups, views: Views, outcomes: Outcomes, requests: Requests
+    ) -> None:
         self._posting = posting
+        self._requests = requests
         self._lookups = lookups
         self._views = views
         self._outcomes = outcomes
@@ -55,6 +60,25 @@ class Invoices:
         final = resource.status is not InvoiceStatus.ACCEPTED
         where = f"/v1/invoices/{invoice_id}"
         return posted(resource, where, final=final, replayed=appended.replayed, waited=wait_s)
+
+    async def void(self, call: Call) -> Answer:
+        """Commit the request to take a bill back, or lines of it."""
+        call.key()
+        body = parse(InvoiceVoidBody, call.body)
+        lines = check_void(body)
+        return await self._requests.of_household(
+            call,
+            "invoices.void",
+            "invoice",
+            lambda request_id, account_id, invoice_id: InvoiceVoidRequested(
+                request_id=request_id,
+                account_id=account_id,
+                invoice_id=invoice_id,
+                lines=lines,
+                reason=body.reason,
+                received_at=rfc3339(call.received_at),
+            ),
+        )
 
     async def read(self, call: Call) -> Answer:
         """Return an invoice."""

@@ -46,6 +46,11 @@ class Lookups:
         if known is None or known.kind != kind or known.account_id != account_id:
             raise Problem(f"{kind}_unknown", field)
 
+    async def policy_of(self, invoice_id: str, policy_id: str, field: str) -> None:
+        """Return where the policy is on the bill, which exists."""
+        if (policy_id,) not in await self._reads.run("policies", {"id": invoice_id}):
+            raise Problem("policy_unknown", field)
+
     async def household_of(self, principal: Principal, kind: str, thing_id: str) -> str:
         """Return the account of a thing of a household that the caller may know of; to others it is unknown."""
         account_id = await self.thing(principal, kind, thing_id)

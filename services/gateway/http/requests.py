@@ -2,29 +2,24 @@
 
 from collections.abc import Callable
 
-from services.gateway.domain.changes import FINAL_REQUEST, RequestStatus
-from services.gateway.errors import Problem
+from services.gateway.domain.changes import FINAL_REQUEST
 from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.lookups import Lookups
-from services.gateway.http.posting import Change, Posting, keyed, posted
-from services.gateway.http.resources.changes import Request
-from services.gateway.http.waiting import Outcomes
-from shared.clock import rfc3339
+from services.gateway.http.posting import Change
+from services.gateway.http.things import Sort, Things
 from shared.contracts.event import Event
-from shared.ids import thing_id
 
-WHERE = "/v1/requests/"
+REQUEST = Sort("request", "req", "/v1/requests/", FINAL_REQUEST)
 
 
 class Requests:
     """Commits such requests for other handlers, and is the handler of /v1/requests."""
 
-    def __init__(self, posting: Posting, lookups: Lookups, views: ChangeViews, outcomes: Outcomes) -> None:
-        self._posting = posting
+    def __init__(self, things: Things, lookups: Lookups, views: ChangeViews) -> None:
+        self._things = things
         self._lookups = lookups
         self._views = views
-        self._outcomes = outcomes
 
     async def submit(
         self,
@@ -40,39 +35,21 @@ class Requests:
         The body is parsed before, and whether the caller may know `subject` is asked before. `account_id` is None
         where the subject is of no household.
         """
-        wait_s = call.wait_s()
-        identity = keyed(call, operation, account_id, subject)
-        request_id = thing_id("req", shard, identity.root)
-        appended = await self._posting.append(
-            call,
-            identity,
-            shard,
-            "request",
-            request_id,
-            account_id,
-            event(request_id),
-            change=Change(operation, subject),
+        change = Change(operation, subject)
+        return await self._things.make(call, REQUEST, operation, account_id, shard, event, self._views.request, change)
+
+    async def of_household(
+        self, call: Call, operation: str, kind: str, event: Callable[[str, str, str], Event]
+    ) -> Answer:
+        """Commit what `event` makes of the ids of request, account and the household's thing that the address names."""
+        subject = call.params[0]
+        account_id = await self._lookups.household_of(call.principal, kind, subject)
+        shard = self._things.shard_of(call, account_id)
+        return await self.submit(
+            call, operation, subject, account_id, shard, lambda request_id: event(request_id, account_id, subject)
         )
-        if wait_s:
-            await self._outcomes.final(request_id, wait_s)
-        resource = Request(
-            request_id=request_id,
-            operation=operation,
-            subject=subject,
-            account_id=account_id,
-            status=RequestStatus.ACCEPTED,
-            created_at=rfc3339(appended.recorded_at or call.received_at),
-            position=f"gateway.{shard}.{appended.position}",
-        )
-        if appended.replayed or wait_s:
-            resource = await self._views.request(request_id) or resource
-        final = resource.status in FINAL_REQUEST
-        return posted(resource, WHERE + request_id, final=final, replayed=appended.replayed, waited=wait_s)
 
     async def read(self, call: Call) -> Answer:
         """Return a request."""
         await self._lookups.thing(call.principal, "request", call.params[0])
-        resource = await self._views.request(call.params[0])
-        if resource is None:
-            raise Problem("request_unknown")
-        return answer(resource)
+        return answer(await self._views.request(call.params[0]))

@@ -10,6 +10,7 @@ from services.gateway.config import GatewaySettings
 from services.gateway.http.accounts import Accounts
 from services.gateway.http.api import Api
 from services.gateway.http.call import Handler
+from services.gateway.http.cases import Cases
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.database import Reads
 from services.gateway.http.invoices import Invoices
@@ -17,12 +18,29 @@ from services.gateway.http.lookups import Lookups
 from services.gateway.http.payments import Payments
 from services.gateway.http.people import People
 from services.gateway.http.posting import Posting
+from services.gateway.http.refunds import Refunds
 from services.gateway.http.requests import Requests
 from services.gateway.http.system import System
+from services.gateway.http.things import Things
+from services.gateway.http.transfers import BetweenHouseholds
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Bell, Outcomes, Places
 from services.gateway.http.webhooks import CardWebhooks
 from shared.clock import Clock
+
+
+class Shared:
+    """What handlers have in common."""
+
+    def __init__(self, settings: GatewaySettings, appender: Appender, reads: Reads, bell: Bell) -> None:
+        self.reads = reads
+        self.lookups = Lookups(reads)
+        self.views = Views(reads, settings.zone)
+        self.change_views = ChangeViews(reads)
+        self.posting = Posting(appender, self.lookups, settings.shards)
+        self.outcomes = Outcomes(reads, bell)
+        self.things = Things(self.posting, self.outcomes)
+        self.requests = Requests(self.things, self.lookups, self.change_views)
 
 
 def make_api(
@@ -36,29 +54,11 @@ def make_api(
     system: System,
 ) -> Api:
     """Return the application over what it needs of the world."""
-    lookups = Lookups(reads)
-    views = Views(reads, settings.zone)
-    posting = Posting(appender, lookups, settings.shards)
-    outcomes = Outcomes(reads, bell)
-    change_views = ChangeViews(reads)
-    requests = Requests(posting, lookups, change_views, outcomes)
-    accounts = Accounts(posting, lookups, views, outcomes, reads, people)
-    invoices = Invoices(posting, lookups, views, outcomes)
-    payments = Payments(posting, lookups, views, outcomes)
+    shared = Shared(settings, appender, reads, bell)
     webhooks = CardWebhooks(appender, settings.webhook_secrets(), settings.tenant, settings.shards, clock)
     handlers: Mapping[str, Handler] = {
-        "createAccount": accounts.create,
-        "getAccount": accounts.read,
-        "getBalances": accounts.balances,
-        "getHistory": accounts.history,
-        "listInvoices": accounts.invoices,
-        "listPayments": accounts.payments,
-        "createInvoice": invoices.create,
-        "getInvoice": invoices.read,
-        "createPayment": payments.create,
-        "getPayment": payments.read,
-        "getReceipt": payments.receipt,
-        "getRequest": requests.read,
+        **_household(shared, people),
+        **_changes(shared),
         "receiveCardWebhook": webhooks.receive,
         "live": system.live,
         "ready": system.ready,
@@ -68,3 +68,46 @@ def make_api(
     tokens = Tokens(settings.oidc_issuer, settings.oidc_audience, keys, time.time)
     places = Places(reads, bell, settings.shards, clock.monotonic)
     return Api(handlers, tokens, places, settings, clock)
+
+
+def _household(shared: Shared, people: People) -> Mapping[str, Handler]:
+    posting, lookups, views, outcomes = shared.posting, shared.lookups, shared.views, shared.outcomes
+    accounts = Accounts(posting, lookups, views, outcomes, shared.reads, people)
+    invoices = Invoices(posting, lookups, views, outcomes, shared.requests)
+    payments = Payments(posting, lookups, views, outcomes, shared.requests)
+    return {
+        "createAccount": accounts.create,
+        "getAccount": accounts.read,
+        "getBalances": accounts.balances,
+        "getHistory": accounts.history,
+        "listInvoices": accounts.invoices,
+        "listPayments": accounts.payments,
+        "createInvoice": invoices.create,
+        "getInvoice": invoices.read,
+        "voidInvoice": invoices.void,
+        "createPayment": payments.create,
+        "getPayment": payments.read,
+        "getReceipt": payments.receipt,
+        "cancelPayment": payments.cancel,
+        "decidePayment": payments.decide,
+    }
+
+
+def _changes(shared: Shared) -> Mapping[str, Handler]:
+    things, requests, lookups, views = shared.things, shared.requests, shared.lookups, shared.change_views
+    cases = Cases(requests, lookups, views)
+    refunds = Refunds(things, requests, lookups, views)
+    between = BetweenHouseholds(things, lookups, views)
+    return {
+        "getRequest": requests.read,
+        "listDuplicateCases": cases.page,
+        "getDuplicateCase": cases.read,
+        "decideDuplicateCase": cases.decide,
+        "createRefund": refunds.create,
+        "getRefund": refunds.read,
+        "approveRefund": refunds.approve,
+        "createTransfer": between.transfer,
+        "getTransfer": between.read_transfer,
+        "createMerge": between.merge,
+        "getMerge": between.read_merge,
+    }

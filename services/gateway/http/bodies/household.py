@@ -4,12 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from services.gateway.domain.fields import EMAIL, is_day, wrong_line
+from services.gateway.domain.fields import EMAIL, is_day, is_return_url, wrong_line
 from services.gateway.errors import Problem
 from services.gateway.http.bodies.parsing import AccountIdText, AmountBody, Body, InvoiceIdText, PremiumMinor, Text
 from shared.contracts.event import PremiumLine
 
 MOST_LINES = 200
+MOST_URL = 2_048
+MonthText = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-03"])]
 
 
 class MethodBody(Body):
@@ -20,17 +22,31 @@ class MethodBody(Body):
 
 
 class PaymentBody(Body):
+    """`policy_id`: pay this policy's lines only. `accept_credit`: what the bill does not need shall stay as credit.
+
+    `return_url` is where the member comes back to after the card's bank has asked them something.
+    """
+
     account_id: AccountIdText
     invoice_id: InvoiceIdText
     amount: AmountBody
     method: MethodBody
+    policy_id: Text | None = None
+    accept_credit: bool = False
+    return_url: (
+        Annotated[
+            str,
+            Field(max_length=MOST_URL, description="https, or http on this machine", examples=["https://a.example/"]),
+        ]
+        | None
+    ) = None
 
 
 class LineBody(Body):
     """One policy and month; the member owes gross less both subsidies, which must not be below zero."""
 
     policy_id: Text
-    coverage_month: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", examples=["2026-03"])]
+    coverage_month: MonthText
     gross_minor: PremiumMinor
     aptc_minor: PremiumMinor = 0
     state_subsidy_minor: PremiumMinor = 0
@@ -62,6 +78,12 @@ class AccountBody(Body):
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Ana Ruiz"])]
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=EMAIL.pattern, examples=["ana@example.org"])]
     language: Literal["en", "es"]
+
+
+def check_payment(body: PaymentBody) -> None:
+    """Return where a payment obeys the rules its types cannot say, else raise the Problem."""
+    if body.return_url is not None and not is_return_url(body.return_url):
+        raise Problem("return_url_invalid", "/return_url")
 
 
 def check_invoice(body: InvoiceBody) -> tuple[PremiumLine, ...]:

@@ -14,6 +14,7 @@ MOST_DETAILS = 20
 Text = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 AccountIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["acc_01h8xw3z0000000000000000"])]
 InvoiceIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["inv_3_01h8xw3z0000000000000000"])]
+PaymentIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["pay_3_01h8xw3z0000000000000000"])]
 PaidMinor = Annotated[
     int, Field(gt=0, le=MAX_MINOR, description="Whole cents, above 0; `100.0` and `1e2` are refused", examples=[18165])
 ]
@@ -42,6 +43,7 @@ _BY_NAME: Mapping[str, str] = {
     "due_date": "date_invalid",
     "coverage_month": "month_invalid",
     "email": "email_invalid",
+    "return_url": "return_url_invalid",
 }
 
 

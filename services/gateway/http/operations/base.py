@@ -61,6 +61,7 @@ KEY_PROBLEMS = (
     "idempotency_key_missing",
     "idempotency_key_too_long",
     "idempotency_key_invalid",
+    "idempotency_key_repeated",
     "idempotency_key_reused",
     "prefer_invalid",
     "content_type_unsupported",

@@ -47,7 +47,7 @@ HOUSEHOLD: tuple[Operation, ...] = (
         "createPayment", "POST", "/v1/payments", "Pay an invoice",
         {201: household.Payment, 202: household.Payment}, Permission.PAY, PaymentBody,
         problems=(*KEY_PROBLEMS, *AMOUNT_PROBLEMS, "amount_not_positive", "value_unsupported",
-                  "account_unknown", "invoice_unknown"),
+                  "return_url_invalid", "policy_unknown", "account_unknown", "invoice_unknown"),
     ),
     get("getPayment", "/v1/payments/{payment_id}", "A payment", household.Payment, ("payment_unknown",)),
     get("getReceipt", "/v1/payments/{payment_id}/receipt", "The receipt of a settled payment",

@@ -82,6 +82,13 @@ class Story:
                 sums[one.code, one.sub_key] += one.amount_minor if one.side == "D" else -one.amount_minor
         return sums
 
+    def by_code(self) -> dict[str, int]:
+        """Debits less credits of every code that is not even."""
+        sums: dict[str, int] = defaultdict(int)
+        for (code, _), minor in self.sums().items():
+            sums[code] += minor
+        return {code: minor for code, minor in sums.items() if minor}
+
 
 def given(*facts: Event) -> Story:
     story = Story()

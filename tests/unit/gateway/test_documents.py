@@ -4,18 +4,22 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import jsonschema
 import pytest
 
+from services.billing.domain.decisions import BY_MEMBER, HOLD_EXPIRED
+from services.billing.effects.pursuit import ACTION_EXPIRED, AT_PROCESSOR, TIMEOUT
 from services.billing.rails.declines import DeclineReason
 from services.gateway.errors import PROBLEMS, REASONS, language_of
 from services.gateway.http.bodies.parsing import _BY_NAME, _code
 from services.gateway.http.gen import DOCS, differing
 from services.gateway.http.openapi import document
 from services.gateway.http.operations import OPERATIONS
-from shared.contracts.billing import Refusal
+from services.gateway.projections.payments import CHARGED_BACK, CHECK_RETURNED
+from shared.contracts.billing import PaymentHeld, RefundCancelled, Refusal
+from shared.contracts.event import Event
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
 from shared.ids import Root, account_id, shard_of, thing_id
@@ -23,6 +27,12 @@ from tests.gateway_kit import NoReads, bearer, gateway, invoice_body, payment_bo
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = document()
+
+
+def _literals(event: type[Event], field: str) -> tuple[str, ...]:
+    """Return the words that a field of an event may hold."""
+    words: tuple[str, ...] = get_args(get_type_hints(event)[field])
+    return words
 
 
 def test_the_committed_documents_are_what_the_code_says() -> None:
@@ -37,6 +47,26 @@ def test_every_refusal_of_billing_has_words(refusal: Refusal) -> None:
 @pytest.mark.parametrize("reason", list(DeclineReason))
 def test_every_decline_of_billing_has_words(reason: DeclineReason) -> None:
     assert REASONS[reason.value].status == "declined"
+
+
+@pytest.mark.parametrize("reason", [ACTION_EXPIRED, AT_PROCESSOR, BY_MEMBER, HOLD_EXPIRED, TIMEOUT])
+def test_every_payment_that_billing_cancels_says_why_in_words(reason: str) -> None:
+    assert REASONS[reason].status == "cancelled"
+
+
+@pytest.mark.parametrize("reason", _literals(RefundCancelled, "reason"))
+def test_every_refund_that_billing_cancels_says_why_in_words(reason: str) -> None:
+    assert REASONS[reason].status == "cancelled"
+
+
+@pytest.mark.parametrize("reason", _literals(PaymentHeld, "reason"))
+def test_every_payment_that_billing_holds_says_why_in_words(reason: str) -> None:
+    assert reason in REASONS
+
+
+@pytest.mark.parametrize("reason", [CHARGED_BACK, CHECK_RETURNED])
+def test_every_payment_that_was_taken_back_says_why_in_words(reason: str) -> None:
+    assert REASONS[reason].status == "reversed"
 
 
 @pytest.mark.parametrize("entry", [*PROBLEMS.values(), *REASONS.values()])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.fields import ACCOUNT_ID, EMAIL, THING_ID, is_day, is_month
+from services.gateway.domain.changes import request_status
+from services.gateway.domain.fields import ACCOUNT_ID, EMAIL, THING_ID, is_day, is_month, is_return_url, wrong_month
 from services.gateway.domain.payment import (
     FINAL,
     InvoiceStatus,
@@ -20,6 +21,7 @@ from services.gateway.domain.payment import (
 from services.gateway.domain.positions import Place, parse_places, places_text
 from services.gateway.http.bodies.parsing import canonical
 from services.gateway.http.limits import Buckets
+from shared.contracts.event import PolicyMonth
 from shared.ids import canonical_json
 from tests.gateway_kit import settings
 
@@ -42,20 +44,51 @@ def test_what_is_final() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "paid", "refused", "status"),
+    ("total", "paid", "refused", "void", "status"),
     [
-        (None, 0, False, "accepted"), (None, 0, True, "refused"), (100, 0, False, "open"), (100, 99, True, "open"),
-        (100, 100, False, "paid"), (0, 0, False, "paid"),
+        (None, 0, False, False, "accepted"), (None, 0, True, False, "refused"), (100, 0, False, False, "open"),
+        (100, 99, True, False, "open"), (100, 100, False, False, "paid"), (0, 0, False, False, "paid"),
+        (0, 0, False, True, "void"),
     ],
 )  # fmt: skip
-def test_an_invoices_status(total: int | None, paid: int, refused: bool, status: str) -> None:
-    assert invoice_status(total, paid, refused) is InvoiceStatus(status)
+def test_an_invoices_status(total: int | None, paid: int, refused: bool, void: bool, status: str) -> None:
+    assert invoice_status(total, paid, refused, void) is InvoiceStatus(status)
 
 
-def test_an_open_account_stays_open() -> None:
-    assert [account_status(*row).value for row in ((False, False), (False, True), (True, True))] == [
-        "accepted", "refused", "open",
+def test_an_open_account_stays_open_until_it_moves() -> None:
+    rows = ((False, False, False), (False, True, False), (True, True, False), (True, False, True))
+    assert [account_status(*row).value for row in rows] == ["accepted", "refused", "open", "moved"]
+
+
+def test_a_request_that_was_done_was_not_refused() -> None:
+    assert [request_status(*row).value for row in ((False, False), (True, False), (False, True))] == [
+        "accepted", "done", "refused",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("https://portal.example.org/done?x=1", True), ("http://localhost:8080/done", True),
+        ("http://127.0.0.1/", True), ("http://[::1]:3000/", True), ("HTTPS://portal.example.org", True),
+        ("http://portal.example.org/", False), ("http://localhost.example.org/", False), ("https://", False),
+        ("https:///done", False), ("https://user@example.org/", False), ("https://example.org:99999/", False),
+        ("https://example.org/a b", False), ("https://ex\u00e4mple.org/", False), ("https://example.org/\n", False),
+        ("javascript:alert(1)", False), ("//example.org/", False), ("/done", False), ("", False),
+        ("https://example.org\\@evil.example.org/", False), ("https://[::1", False),
+    ],
+)  # fmt: skip
+def test_a_browser_is_sent_back_by_https_or_to_its_own_machine(url: str, good: bool) -> None:
+    assert is_return_url(url) is good
+
+
+def test_a_line_is_named_once_and_by_a_month() -> None:
+    def lines(*months: str) -> list[PolicyMonth]:
+        return [PolicyMonth(policy_id="P", coverage_month=month) for month in months]
+
+    assert wrong_month(lines("2027-01", "2027-02")) is None
+    assert wrong_month(lines("2027-01", "2027-01")) == (1, "policy_id", "line_repeated")
+    assert wrong_month(lines("2027-01", "1999-01")) == (1, "coverage_month", "month_invalid")
 
 
 def test_a_position_is_read_as_it_was_written() -> None:

@@ -29,6 +29,8 @@ class Point(StrEnum):
     EFFECT_BEFORE_CONFIRM = "effect.before_confirm"
     EFFECT_AFTER_CONFIRM = "effect.after_confirm"
     EFFECT_BEFORE_OUTCOME = "effect.before_outcome"
+    EFFECT_BEFORE_REFUND = "effect.before_refund"
+    EFFECT_AFTER_REFUND = "effect.after_refund"
     MAIL_BEFORE_SEND = "mail.before_send"
     MAIL_AFTER_SEND = "mail.after_send"
     PROJECTION_BEFORE_COMMIT = "projection.before_commit"

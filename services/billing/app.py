@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from services.billing.config import BillingSettings
 from services.billing.effects.index import PostgresIndex
+from services.billing.effects.kinds import effects_over
 from services.billing.effects.outbox import Outbox
-from services.billing.effects.pursuit import Pursuit
-from services.billing.effects.reports import ReportReader
 from services.billing.effects.runner import EffectRunner
 from services.billing.handlers import REGISTRY, processor_stream
 from services.billing.rails.card import CardRail
@@ -44,8 +43,7 @@ def parts_of(settings: BillingSettings, context: ShardContext) -> Sequence[Shard
         context.shard,
         context.store,
         PostgresIndex(context.dsn),
-        Pursuit(rail, processor, context.clock, settings.zone),
-        ReportReader(rail, processor, settings.zone, settings.currency),
+        effects_over(rail, processor, context.clock, settings.zone, settings.currency),
         context.clock,
     )
     duties: list[Duty] = [

@@ -6,13 +6,14 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from services.billing.domain.commands import DueReports, NudgeAttempt
+from services.billing.domain.commands import DueReports, NudgeAttempt, NudgeObject
+from services.billing.domain.objects import DISPUTE
 from services.billing.effects.days import day_of
-from services.billing.effects.open_work import Origin
 from services.billing.effects.outbox import PRINCIPAL, Outbox
 from services.billing.effects.runner import LogReader
+from services.billing.effects.works import Origin
 from services.billing.handlers import processor_stream
-from services.billing.rails.port import Rail
+from services.billing.rails.port import Rail, Told
 from shared.clock import Clock, parse_rfc3339
 from shared.contracts.envelope import open_envelope
 from shared.errors import WorldFault
@@ -128,16 +129,29 @@ class Net:
         if now - self._read_to < NET_EVERY:
             return
         for told in await self._rail.told_since(self._read_to - NET_OVERLAP):
-            if told.tenant != self._tenant or told.account_id is None or told.attempt_id is None:
-                continue
-            if shard_of(self._tenant, told.account_id, self._shards) != self._shard:
-                continue
-            if not self._has_ended(told.attempt_id, told.object_id):
-                await self._nudge(told.event_id, told.account_id, told.attempt_id, told.kind, told.object_id)
+            if told.account_id is None:
+                await self._of_object(told)
+            elif told.tenant == self._tenant:
+                await self._of_household(told, told.account_id)
         self._read_to = now
 
-    async def _nudge(self, event_id: str, account_id: str, attempt_id: str, kind: str, object_id: str) -> None:
-        command = NudgeAttempt(account_id=account_id, attempt_id=attempt_id, kind=kind, object_id=object_id)
+    async def _of_object(self, told: Told) -> None:
+        """Pass on what names no household: only disputes are followed."""
+        if not told.kind.startswith(DISPUTE) or shard_of(self._tenant, told.object_id, self._shards) != self._shard:
+            return
+        command = NudgeObject(kind=told.kind, object_id=told.object_id)
+        await self._submit(command, told.event_id, None)
+
+    async def _of_household(self, told: Told, account_id: str) -> None:
+        if shard_of(self._tenant, account_id, self._shards) != self._shard:
+            return
+        attempt_id = told.attempt_id or ""
+        if self._has_ended(attempt_id, told.object_id):
+            return
+        command = NudgeAttempt(account_id=account_id, attempt_id=attempt_id, kind=told.kind, object_id=told.object_id)
+        await self._submit(command, told.event_id, account_id)
+
+    async def _submit(self, command: NudgeAttempt | NudgeObject, event_id: str, account_id: str | None) -> None:
         root = root_of_key(self._tenant, PRINCIPAL, "net", account_id, event_id)
         origin = Origin(tenant=self._tenant, correlation=f"net:{event_id}", causation=None, trace=None)
         await self._outbox.submit(origin, command, root)

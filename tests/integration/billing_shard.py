@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from services.billing.effects.index import MemoryIndex
+from services.billing.effects.kinds import effects_over
 from services.billing.effects.outbox import Outbox, Submitter
-from services.billing.effects.pursuit import Pursuit
-from services.billing.effects.reports import ReportReader
 from services.billing.effects.runner import EffectRunner
 from services.billing.handlers import REGISTRY
 from services.billing.rails.card import CardRail
@@ -44,8 +43,7 @@ class Worker:
             0,
             store,
             index,
-            Pursuit(self.rail, self.outbox, clock, ZONE),
-            ReportReader(self.rail, self.outbox, ZONE, "USD"),
+            effects_over(self.rail, self.outbox, clock, ZONE, "USD"),
             clock,
         )
         self._task: asyncio.Task[None] | None = None

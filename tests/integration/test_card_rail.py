@@ -134,9 +134,7 @@ async def test_a_worker_that_dies_at_any_moment_charges_once(shard: BillingShard
 
 async def test_two_runners_of_one_log_charge_once(shard: BillingShard) -> None:
     second = shard.new_worker()
-    second.runner = type(second.runner)(
-        0, shard.store, shard.index, shard.worker.runner._pursuit, shard.worker.runner._reports, shard.clock
-    )
+    second.runner = type(second.runner)(0, shard.store, shard.index, shard.worker.runner._effects, shard.clock)
     await second.runner.start()
     payments = []
     for i in range(12):

@@ -7,7 +7,7 @@ import psycopg
 import pytest_asyncio
 
 from services.billing.effects.index import PostgresIndex
-from services.billing.effects.open_work import OpenAttempt, OpenReport, Origin
+from services.billing.effects.works import OpenAttempt, OpenReport, Origin
 from shared.errors import StoreDown
 from tests.conftest import Database, ServiceDatabase
 

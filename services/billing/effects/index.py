@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection
 
-from services.billing.effects.open_work import Work
+from services.billing.effects.works import Work
 from shared.errors import StoreDown
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo

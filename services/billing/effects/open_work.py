@@ -1,127 +1,76 @@
 """Open work: intents of one shard's log that have no outcome yet, folded from the log alone."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from services.billing.effects.works import (
+    OpenAttempt,
+    OpenHold,
+    OpenRefund,
+    OpenReport,
+    OpenTrace,
+    OpenTransfer,
+    Origin,
+    ReadOnce,
+    SentRefund,
+    StrangeThing,
+    Work,
+    report_id,
+)
 from shared.contracts.billing import (
+    AttemptCancelRequested,
     AttemptNudged,
     AttemptPlanned,
     AttemptRegistered,
+    DisputeTraced,
+    ObjectIgnored,
+    ObjectNudged,
     PaymentActionRequired,
     PaymentCancelled,
     PaymentDeclined,
+    PaymentHeld,
     PaymentSettled,
     PaymentUnknown,
+    RefundApproved,
+    RefundBounced,
+    RefundCancelled,
+    RefundCompleted,
+    RefundNudged,
+    RefundOpened,
+    RefundStopRequested,
     ReportDue,
     ReportImported,
+    TransferCompleted,
+    TransferReturned,
+    TransferSent,
 )
 from shared.contracts.envelope import Envelope, open_fact
 from shared.contracts.event import Event
 from shared.eventlog.ports import EventRow
 
+CHARGE, INTENT = "ch_", "pi_"
 RELEVANT = frozenset(
     event.TYPE
     for event in (
-        AttemptPlanned,
-        AttemptRegistered,
-        AttemptNudged,
-        PaymentActionRequired,
-        PaymentUnknown,
-        PaymentSettled,
-        PaymentDeclined,
-        PaymentCancelled,
-        ReportDue,
-        ReportImported,
+        AttemptPlanned, AttemptRegistered, AttemptNudged, AttemptCancelRequested, PaymentActionRequired,
+        PaymentUnknown, PaymentSettled, PaymentDeclined, PaymentCancelled, PaymentHeld, RefundOpened, RefundApproved,
+        RefundStopRequested, RefundNudged, RefundCompleted, RefundBounced, RefundCancelled, ObjectNudged,
+        DisputeTraced, ObjectIgnored, TransferSent, TransferCompleted, TransferReturned, ReportDue, ReportImported,
     )
-)
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """What an outcome carries on from its intent."""
-
-    tenant: str
-    correlation: str
-    causation: str | None
-    trace: str | None
-
-
-class OpenAttempt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """An attempt without an end. `processor_ref` is the one in the log; times are of the log too."""
-
-    origin: Origin
-    account_id: str
-    payment_id: str
-    attempt_id: str
-    amount_minor: int
-    currency: str
-    token: str
-    planned_at: str
-    processor_ref: str | None = None
-    unknown_since: str | None = None
-    action_until: str | None = None
-
-    @property
-    def work_id(self) -> str:
-        return self.attempt_id
-
-    @property
-    def lane(self) -> str:
-        """One call at a time in a lane: a household."""
-        return self.account_id
-
-
-class OpenReport(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A processor's day that is due and not imported; `is_first` where it is the first of its stream."""
-
-    origin: Origin
-    processor: str
-    day: str
-    is_first: bool
-
-    @property
-    def work_id(self) -> str:
-        return report_id(self.processor, self.day)
-
-    @property
-    def lane(self) -> str:
-        return self.processor
-
-
-class StrangeIntent(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """An intent that says it belongs to an attempt which has another name, or an end: to be read once. Never stored."""
-
-    origin: Origin
-    account_id: str
-    payment_id: str
-    attempt_id: str
-    object_id: str
-
-    @property
-    def work_id(self) -> str:
-        return f"strange:{self.object_id}"
-
-    @property
-    def lane(self) -> str:
-        return self.account_id
-
-
-Work = OpenAttempt | OpenReport
-AnyWork = OpenAttempt | OpenReport | StrangeIntent
+)  # fmt: skip
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a row did: `opened` and `nudged` ask for a run now, `changed` does not, `closed` ends the work."""
+    """What a row did: `opened` and `nudged` ask for a run now, `changed` does not, `closed` ends the work.
+
+    `ended_as` are the names at the rail of an attempt that ended.
+    """
 
     how: Literal["opened", "changed", "nudged", "closed"]
     work_id: str
-    strange: StrangeIntent | None = None
-    processor_ref: str | None = None
-
-
-def report_id(processor: str, day: str) -> str:
-    """Return the id of a day's report; ids sort as the days do."""
-    return f"report:{processor}:{day}"
+    once: ReadOnce | None = None
+    ended_as: tuple[str, ...] = ()
 
 
 class OpenWork:
@@ -130,30 +79,49 @@ class OpenWork:
     def __init__(self, works: list[Work] | None = None) -> None:
         self.by_id: dict[str, Work] = {work.work_id: work for work in works or ()}
 
-    def take(self, row: EventRow) -> Change | None:
-        """Fold a row; None where it concerns no work."""
+    def take(self, row: EventRow) -> list[Change]:
+        """Fold a row; none where it concerns no work."""
         if row.type not in RELEVANT:
-            return None
+            return []
         fact = open_fact(row.data)
-        match fact.event:
+        changes = self._take(fact.event, fact.envelope, row)
+        return [change for change in changes if change is not None]
+
+    def _take(self, event: Event, envelope: Envelope, row: EventRow) -> list[Change | None]:
+        match event:
             case AttemptPlanned():
-                return self._open(_planned(fact.event, fact.envelope, row))
-            case ReportDue():
-                origin = _origin(fact.envelope, row)
-                report = OpenReport(
-                    origin=origin, processor=fact.event.processor, day=fact.event.day, is_first=row.version == 1
-                )
-                return self._open(report)
+                return [self._close(f"hold:{event.payment_id}"), self._open(_planned(event, envelope, row))]
             case AttemptRegistered(attempt_id=attempt_id, processor_ref=ref):
-                return self._change(attempt_id, processor_ref=ref)
+                return [self._change(attempt_id, processor_ref=ref)]
             case PaymentUnknown(attempt_id=attempt_id, since=since):
-                return self._change(attempt_id, unknown_since=since)
+                return [self._change(attempt_id, unknown_since=since)]
             case PaymentActionRequired(attempt_id=attempt_id, expires_at=expires_at):
-                return self._change(attempt_id, action_until=expires_at)
+                return [self._change(attempt_id, action_until=expires_at)]
+            case AttemptCancelRequested(attempt_id=attempt_id):
+                return [self._change(attempt_id, "nudged", is_unwanted=True)]
             case AttemptNudged():
-                return self._nudge(fact.event, _origin(fact.envelope, row))
+                return [self._nudge(event, _origin(envelope, row))]
+            case PaymentSettled():
+                return [self._close(event.attempt_id, event.processor_ref, event.charge_ref)]
+            case PaymentDeclined() | PaymentCancelled():
+                return [self._end(event), self._close(f"hold:{event.payment_id}")]
+            case PaymentHeld():
+                return [self._open(_held(event, envelope, row))]
+            case ReportDue():
+                origin = _origin(envelope, row)
+                is_first = row.version == 1
+                report = OpenReport(origin=origin, processor=event.processor, day=event.day, is_first=is_first)
+                return [self._open(report)]
+            case ReportImported():
+                return [self._close(report_id(event.processor, event.day))]
+            case ObjectNudged() | DisputeTraced() | ObjectIgnored():
+                return [self._trace(event, envelope, row)]
+            case TransferSent():
+                return [self._open(_sent(event, envelope, row))]
+            case TransferCompleted() | TransferReturned():
+                return [self._close(event.transfer_id)]
             case _:
-                return self._close(_ended(fact.event))
+                return [self._refund(event, envelope, row)]
 
     def oldest_report(self, processor: str) -> OpenReport | None:
         """Return the oldest day of a processor that is due; days are imported in order."""
@@ -164,24 +132,29 @@ class OpenWork:
         self.by_id[work.work_id] = work
         return Change("opened", work.work_id)
 
-    def _change(self, work_id: str, **fields: str) -> Change | None:
+    def _change(self, work_id: str, how: Literal["changed", "nudged"] = "changed", **fields: Any) -> Change | None:
         work = self.by_id.get(work_id)
         if work is None:
             return None
         self.by_id[work_id] = msgspec.structs.replace(work, **fields)
-        return Change("changed", work_id)
+        return Change(how, work_id)
 
-    def _close(self, work_id: str) -> Change | None:
-        work = self.by_id.pop(work_id, None)
+    def _close(self, work_id: str, *ended_as: str) -> Change | None:
+        return Change("closed", work_id, ended_as=ended_as) if self.by_id.pop(work_id, None) is not None else None
+
+    def _end(self, event: PaymentDeclined | PaymentCancelled) -> Change | None:
+        work = self.by_id.get(event.attempt_id)
         ref = work.processor_ref if isinstance(work, OpenAttempt) else None
-        return Change("closed", work_id, processor_ref=ref) if work is not None else None
+        return self._close(event.attempt_id, *([ref] if ref is not None else []))
 
     def _nudge(self, event: AttemptNudged, origin: Origin) -> Change:
         work = self.by_id.get(event.attempt_id)
         registered = work.processor_ref if isinstance(work, OpenAttempt) else None
-        if not event.object_id.startswith("pi_") or event.object_id == registered:
+        is_charge = event.object_id.startswith(CHARGE) and work is None
+        is_intent = event.object_id.startswith(INTENT) and event.object_id != registered
+        if not is_charge and not is_intent:
             return Change("nudged", event.attempt_id)
-        strange = StrangeIntent(
+        strange = StrangeThing(
             origin=origin,
             account_id=event.account_id,
             payment_id=event.payment_id,
@@ -189,6 +162,47 @@ class OpenWork:
             object_id=event.object_id,
         )
         return Change("nudged", event.attempt_id, strange)
+
+    def _refund(self, event: Event, envelope: Envelope, row: EventRow) -> Change | None:
+        match event:
+            case RefundOpened():
+                return self._open(_refund_of(event, envelope, row))
+            case RefundApproved(refund_id=refund_id, is_last=True):
+                return self._change(refund_id, "nudged", approve_by=None)
+            case RefundStopRequested(refund_id=refund_id):
+                return self._change(refund_id, "nudged", is_stopping=True)
+            case RefundNudged(refund_id=refund_id) if refund_id in self.by_id:
+                return Change("nudged", refund_id)
+            case RefundNudged():
+                again = SentRefund(
+                    origin=_origin(envelope, row),
+                    account_id=event.account_id,
+                    refund_id=event.refund_id,
+                    object_id=event.object_id,
+                )
+                return Change("nudged", event.refund_id, again)
+            case RefundCompleted() | RefundBounced() | RefundCancelled():
+                return self._close(event.refund_id)
+            case _:
+                return None
+
+    def _trace(
+        self, event: ObjectNudged | DisputeTraced | ObjectIgnored, envelope: Envelope, row: EventRow
+    ) -> Change | None:
+        work_id = f"trace:{event.object_id}"
+        known = self.by_id.get(work_id)
+        causes = known.causes if isinstance(known, OpenTrace) else ()
+        if isinstance(event, ObjectNudged):
+            self.by_id[work_id] = OpenTrace(
+                origin=_origin(envelope, row),
+                object_id=event.object_id,
+                kind=event.kind,
+                causes=(*causes, envelope.event_id),
+            )
+            return Change("opened" if known is None else "nudged", work_id)
+        if len(causes) > 1:
+            return self._change(work_id, "nudged", causes=causes[1:])
+        return self._close(work_id)
 
 
 def _origin(envelope: Envelope, row: EventRow) -> Origin:
@@ -207,14 +221,38 @@ def _planned(event: AttemptPlanned, envelope: Envelope, row: EventRow) -> OpenAt
         currency=event.currency,
         token=event.method.token,
         planned_at=envelope.recorded_at,
+        return_url=event.return_url,
     )
 
 
-def _ended(event: Event) -> str:
-    match event:
-        case PaymentSettled() | PaymentDeclined() | PaymentCancelled():
-            return event.attempt_id
-        case ReportImported():
-            return report_id(event.processor, event.day)
-        case _:
-            raise TypeError(f"{event.TYPE} ends no work")
+def _held(event: PaymentHeld, envelope: Envelope, row: EventRow) -> OpenHold:
+    return OpenHold(
+        origin=_origin(envelope, row),
+        account_id=event.account_id,
+        payment_id=event.payment_id,
+        held_until=event.held_until,
+    )
+
+
+def _refund_of(event: RefundOpened, envelope: Envelope, row: EventRow) -> OpenRefund:
+    return OpenRefund(
+        origin=_origin(envelope, row),
+        account_id=event.account_id,
+        payment_id=event.payment_id,
+        refund_id=event.refund_id,
+        amount_minor=event.amount_minor,
+        currency=event.currency,
+        processor_ref=event.processor_ref,
+        charge_ref=event.charge_ref,
+        opened_at=envelope.recorded_at,
+        approve_by=event.approve_by,
+    )
+
+
+def _sent(event: TransferSent, envelope: Envelope, row: EventRow) -> OpenTransfer:
+    return OpenTransfer(
+        origin=_origin(envelope, row),
+        account_id=event.account_id,
+        transfer_id=event.transfer_id,
+        sent_at=envelope.recorded_at,
+    )

@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from services.billing.domain.commands import Outcome
-from services.billing.effects.open_work import Origin
+from services.billing.effects.works import Origin
 from shared.contracts.event import Actor
 from shared.decider import Command
 from shared.errors import WorldFault

@@ -18,10 +18,12 @@ from services.billing.domain.commands import (
     RequireAction,
     SettleAttempt,
 )
+from services.billing.domain.decisions import BY_MEMBER
 from services.billing.effects import times
-from services.billing.effects.open_work import OpenAttempt, StrangeIntent
+from services.billing.effects.open_work import CHARGE
 from services.billing.effects.outbox import Outbox
 from services.billing.effects.times import Again, Ended, Next
+from services.billing.effects.works import OpenAttempt, StrangeThing
 from services.billing.rails.port import (
     ActionRequired,
     Busy,
@@ -83,7 +85,7 @@ class Pursuit:
         if not isinstance(registered, str):
             return registered
         work = msgspec.structs.replace(work, processor_ref=registered)
-        return await self._act(work, registered, await self._confirm(registered), tries)
+        return await self._act(work, registered, await self._confirm(work, registered), tries)
 
     async def _register(self, work: OpenAttempt, tries: int) -> str | Next:
         """Create an intent and commit its name; return the name *in the log*, which may be another run's."""
@@ -122,9 +124,9 @@ class Pursuit:
             key=f"{work.attempt_id}:create:{self._spoiled.get(work.attempt_id, 0)}",
         )
 
-    async def _confirm(self, ref: str) -> ChargeAnswer:
+    async def _confirm(self, work: OpenAttempt, ref: str) -> ChargeAnswer:
         reach(Point.EFFECT_BEFORE_CONFIRM)
-        answer = await self._rail.confirm(ref)
+        answer = await self._rail.confirm(ref, work.return_url)
         reach(Point.EFFECT_AFTER_CONFIRM)
         return answer
 
@@ -141,7 +143,7 @@ class Pursuit:
                 case NoSuccess(last_no):
                     answer = await self._rail.cancel(ref)
                 case Unconfirmed():
-                    answer = await (self._rail.cancel(ref) if expired else self._confirm(ref))
+                    answer = await (self._rail.cancel(ref) if expired else self._confirm(work, ref))
                 case ActionRequired(url):
                     if not expired:
                         return await self._ask_member(work, url)
@@ -181,9 +183,10 @@ class Pursuit:
         return self._end(work)
 
     async def _cancelled(self, work: OpenAttempt) -> Next:
-        expired = times.has_expired(work, self._clock.now())
         ours = ACTION_EXPIRED if work.action_until is not None else TIMEOUT
-        reason = ours if expired else AT_PROCESSOR
+        reason = ours if times.has_expired(work, self._clock.now()) else AT_PROCESSOR
+        if work.is_unwanted:
+            reason = BY_MEMBER
         command = CancelAttempt(**_ids(work), processor=self._rail.processor, reason=reason)
         reach(Point.EFFECT_BEFORE_OUTCOME)
         await self._outbox.outcome(work.origin, command, "cancelled")
@@ -220,11 +223,17 @@ class Pursuit:
         expired = times.has_expired(work, now)
         return Again(times.next_asking(parse_rfc3339(work.planned_at), now) if expired else now + times.MISASKED_WAIT)
 
-    async def look_at(self, strange: StrangeIntent, tries: int) -> Next:
-        """Read an intent that is not its attempt's registered one: charged is a case, anything else is cancelled."""
-        answer = await self._rail.retrieve(strange.object_id)
-        if isinstance(answer, Unconfirmed | NoSuccess | ActionRequired):
-            answer = await self._rail.cancel(strange.object_id)
+    async def look_at(self, strange: StrangeThing, tries: int) -> Next:
+        """Read what is not its attempt's registered intent or charge: money taken is a case (RailDown).
+
+        An intent that has not charged is cancelled.
+        """
+        if strange.object_id.startswith(CHARGE):
+            answer: ChargeAnswer = await self._rail.charge(strange.object_id)
+        else:
+            answer = await self._rail.retrieve(strange.object_id)
+            if isinstance(answer, Unconfirmed | NoSuccess | ActionRequired):
+                answer = await self._rail.cancel(strange.object_id)
         match answer:
             case Succeeded():
                 log.error("charge_found", attempt_id=strange.attempt_id, processor_ref=answer.ref)
@@ -248,7 +257,7 @@ class Pursuit:
         return paid.settled_at.astimezone(self._zone).date().isoformat()
 
 
-def _ids(work: OpenAttempt | StrangeIntent) -> dict[str, str]:
+def _ids(work: OpenAttempt | StrangeThing) -> dict[str, str]:
     return {"account_id": work.account_id, "payment_id": work.payment_id, "attempt_id": work.attempt_id}
 
 

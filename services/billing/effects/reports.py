@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 from services.billing.domain.commands import ImportReport, ImportReportPart
 from services.billing.domain.reports import MOST_LINES
 from services.billing.effects.days import bounds_of
-from services.billing.effects.open_work import OpenReport
 from services.billing.effects.outbox import PRINCIPAL, Outbox
 from services.billing.effects.times import Ended
+from services.billing.effects.works import OpenReport
 from services.billing.rails.port import Rail
 from shared.errors import OwnFault
 from shared.ids import root_of_key

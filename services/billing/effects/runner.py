@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Protocol, assert_never
 
 from services.billing.effects.index import Index
+from services.billing.effects.kinds import Effects
 from services.billing.effects.lanes import Lanes
-from services.billing.effects.open_work import AnyWork, Change, OpenAttempt, OpenReport, OpenWork, StrangeIntent
-from services.billing.effects.pursuit import Pursuit
-from services.billing.effects.reports import ReportReader
+from services.billing.effects.open_work import Change, OpenWork
 from services.billing.effects.times import Again, Ended, Next, soon
+from services.billing.effects.works import AnyWork, OpenHold, OpenTransfer, ReadOnce
 from shared.clock import Clock
 from shared.errors import WorldFault
 from shared.eventlog.ports import EventRow
@@ -42,22 +42,19 @@ class LogReader(Protocol):
 class EffectRunner:
     """A part of a held shard; `start` begins it, `committed` feeds it, `stop` lets open calls end or abandons them."""
 
-    def __init__(
-        self, shard: int, log_reader: LogReader, index: Index, pursuit: Pursuit, reports: ReportReader, clock: Clock
-    ) -> None:
+    def __init__(self, shard: int, log_reader: LogReader, index: Index, effects: Effects, clock: Clock) -> None:
         self._shard = shard
         self._log = log_reader
         self._index = index
-        self._pursuit = pursuit
-        self._reports = reports
+        self._effects = effects
         self._clock = clock
         self._lanes = Lanes(MOST_CALLS)
         self._open = OpenWork()
-        self._strange: dict[str, StrangeIntent] = {}
+        self._once: dict[str, ReadOnce] = {}
         self._tries: dict[str, int] = {}
         self._position = 0
         self._has_begun = False
-        self._ended: OrderedDict[str, str | None] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._rows: list[EventRow] = []
         self._wake = asyncio.Event()
         self._changed: set[str] = set()
@@ -71,10 +68,11 @@ class EffectRunner:
         return len(self._open.by_id)
 
     def is_idle(self) -> bool:
-        """Tell whether all committed rows are seen, nothing is open and nothing is called."""
+        """Tell whether all committed rows are seen, nothing is called, and what is open only waits for a time."""
         if not self._has_begun:
             return False
-        return not self._rows and not self._open.by_id and not self._strange and self._lanes.running == 0
+        is_open = any(not isinstance(work, OpenHold | OpenTransfer) for work in self._open.by_id.values())
+        return not self._rows and not is_open and not self._once and self._lanes.running == 0
 
     async def start(self) -> None:
         """Begin; what the index and the log say is open is run again."""
@@ -148,8 +146,7 @@ class EffectRunner:
         if row.position != self._position + 1:
             return
         self._position = row.position
-        change = self._open.take(row)
-        if change is not None:
+        for change in self._open.take(row):
             self._react(change)
 
     def _react(self, change: Change) -> None:
@@ -165,27 +162,28 @@ class EffectRunner:
                 self._tries.pop(change.work_id, None)
                 self._lanes.forget(change.work_id)
             case "nudged":
-                if change.strange is not None:
-                    self._strange[change.strange.work_id] = change.strange
-                    self._lanes.now(change.strange.work_id)
+                if change.once is not None:
+                    self._once[change.once.work_id] = change.once
+                    self._lanes.now(change.once.work_id)
                 elif change.work_id in self._open.by_id:
+                    self._changed.add(change.work_id)
                     self._lanes.now(change.work_id)
             case _:
                 assert_never(change.how)
 
     def _remember_end(self, change: Change) -> None:
-        self._ended[change.work_id] = change.processor_ref
+        self._ended[change.work_id] = change.ended_as
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
 
     def has_ended(self, attempt_id: str, object_id: str) -> bool:
-        """Tell whether an attempt ended here lately under this very name; False may mean not known."""
-        return self._ended.get(attempt_id) == object_id
+        """Tell whether an attempt ended here lately by this very intent or charge; False may mean not known."""
+        return object_id in self._ended.get(attempt_id, ())
 
     def _launch(self) -> None:
         self._lanes.wake(self._clock.now())
         while (work_id := self._lanes.take()) is not None:
-            work = self._open.by_id.get(work_id) or self._strange.get(work_id)
+            work = self._open.by_id.get(work_id) or self._once.get(work_id)
             if work is not None and self._lanes.start(work_id, work.lane):
                 call = asyncio.get_running_loop().create_task(self._call(work))
                 self._calls.add(call)
@@ -208,16 +206,7 @@ class EffectRunner:
     async def _outcome(self, work: AnyWork) -> Next:
         tries = self._tries.get(work.work_id, 0)
         try:
-            match work:
-                case OpenAttempt():
-                    return await self._pursuit.pursue(work, tries)
-                case StrangeIntent():
-                    return await self._pursuit.look_at(work, tries)
-                case OpenReport():
-                    oldest = self._open.oldest_report(work.processor) or work
-                    return await self._reports.read(oldest)
-                case _:
-                    assert_never(work)
+            return await self._effects.run(work, tries, self._open.oldest_report)
         except WorldFault as error:
             log.warning("effect_retried", work_id=work.work_id, error=str(error))
             return soon(self._clock.now(), tries)
@@ -228,8 +217,8 @@ class EffectRunner:
     def _plan(self, work: AnyWork, after: Next, again: bool) -> None:
         work_id = work.work_id
         match after:
-            case Ended() if work_id in self._strange:
-                del self._strange[work_id]
+            case Ended() if work_id in self._once:
+                del self._once[work_id]
                 self._tries.pop(work_id, None)
             case Ended() if work_id in self._open.by_id:
                 self._lanes.at(work_id, soon(self._clock.now(), OWN_FAULT_TRIES).at)
@@ -238,7 +227,7 @@ class EffectRunner:
                 self._lanes.at(work_id, at)
             case _:
                 return
-        if again and (work_id in self._open.by_id or work_id in self._strange):
+        if again and (work_id in self._open.by_id or work_id in self._once):
             self._lanes.now(work_id)
 
     async def _sleep(self) -> None:

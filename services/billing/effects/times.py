@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.billing.effects.open_work import OpenAttempt
+from services.billing.effects.works import OpenAttempt
 from shared.clock import parse_rfc3339
 
 LIMIT = timedelta(minutes=10)
@@ -36,7 +36,9 @@ def deadline(work: OpenAttempt) -> datetime:
 
 
 def has_expired(work: OpenAttempt, now: datetime) -> bool:
-    """Tell whether the attempt is to be cancelled: at its action's expiry, where there is one, else at its limit."""
+    """Tell whether the attempt is to be cancelled: unwanted, or past its action's expiry or its limit."""
+    if work.is_unwanted:
+        return True
     until = parse_rfc3339(work.action_until) if work.action_until is not None else deadline(work)
     return now >= until
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -25,6 +25,58 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     token: str
     key: str
+
+
+class RefundOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Which charge gives back how much; our `refund_id` is in its metadata, by which it is found again."""
+
+    tenant: str
+    account_id: str
+    payment_id: str
+    refund_id: str
+    charge_ref: str
+    amount_minor: int
+    key: str
+
+
+class RefundState(msgspec.Struct, frozen=True, kw_only=True):
+    """A refund as the rail has it; times are those of its lines in the rail's books."""
+
+    ref: str
+    refund_id: str | None
+    status: Literal["pending", "succeeded", "failed", "canceled"]
+    reason: str
+    sent_at: datetime
+    ended_at: datetime | None
+
+
+class Refunded(msgspec.Struct, frozen=True):
+    """The rail has taken the refund."""
+
+    state: RefundState
+
+
+class DisputeState(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute as the rail has it, and the ids of ours in its intent's metadata (None: it names none)."""
+
+    ref: str
+    status: str
+    reason: str
+    amount_minor: int
+    currency: str
+    intent_ref: str
+    charge_ref: str
+    tenant: str | None
+    account_id: str | None
+    payment_id: str | None
+    attempt_id: str | None
+    opened_at: datetime
+    due_by: datetime | None
+    debited_minor: int
+    fee_minor: int
+    debited_at: datetime | None
+    reinstated_minor: int
+    reinstated_at: datetime | None
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -95,6 +147,9 @@ CreateAnswer = Created | Refused | Busy | NoAnswer | Misasked
 ChargeAnswer = Succeeded | ActionRequired | Processing | Unconfirmed | NoSuccess | Canceled | Busy | NoAnswer | Misasked
 
 
+RefundAnswer = Refunded | Refused | Busy | NoAnswer | Misasked
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the rail's event list; ids are None where its object names none of ours."""
 
@@ -107,7 +162,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rail(Protocol):
-    """A card rail. No method but the lists raises for what the world does: the answer's type says it."""
+    """A card rail. A mere reading may raise RailDown; of all else the answer's type says what came of it."""
 
     processor: str
 
@@ -115,8 +170,11 @@ class Rail(Protocol):
         """Make an unconfirmed intent."""
         ...
 
-    async def confirm(self, ref: str) -> ChargeAnswer:
-        """Ask for the charge; an intent is charged at most once, so this is safe to repeat."""
+    async def confirm(self, ref: str, return_url: str | None) -> ChargeAnswer:
+        """Ask for the charge; an intent is charged at most once, so this is safe to repeat.
+
+        The member comes back to `return_url` after a question of their bank, None: to the configured place.
+        """
         ...
 
     async def retrieve(self, ref: str) -> ChargeAnswer:
@@ -125,6 +183,26 @@ class Rail(Protocol):
 
     async def cancel(self, ref: str) -> ChargeAnswer:
         """Cancel, or tell why not: what has succeeded or is processing stays so."""
+        ...
+
+    async def charge(self, ref: str) -> ChargeAnswer:
+        """Read a charge: succeeded, or cancelled where it took nothing."""
+        ...
+
+    async def refund(self, order: RefundOrder) -> RefundAnswer:
+        """Give money back; who has no answer looks for it before asking again."""
+        ...
+
+    async def refunds_of(self, intent_ref: str) -> Sequence[RefundState]:
+        """Return all refunds of an intent's charges (RailDown)."""
+        ...
+
+    async def refund_state(self, ref: str) -> RefundState | None:
+        """Return a refund, None where the rail does not know it (RailDown)."""
+        ...
+
+    async def dispute(self, ref: str) -> DisputeState | None:
+        """Return a dispute, None where the rail does not know it (RailDown)."""
         ...
 
     async def balance_lines(self, begin: datetime | None, end: datetime) -> Sequence[ReportLine]:

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.billing.effects.open_work import OpenAttempt, Origin
 from services.billing.effects.pursuit import Pursuit
 from services.billing.effects.times import Again
+from services.billing.effects.works import OpenAttempt, Origin
 from services.billing.rails.port import NoAnswer
 from shared.clock import ManualClock, rfc3339
 from shared.telemetry.metrics import EFFECTS_OVERDUE

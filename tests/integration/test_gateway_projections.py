@@ -29,7 +29,7 @@ from shared.contracts.billing import (
 )
 from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Allocation, Event, Method, PremiumLine
-from shared.contracts.ledger import EntryPosted, Posting
+from shared.contracts.ledger import EntryPosted, ExplanationRefused, Posting
 from shared.contracts.notifier import NoticePlanned, NoticeSent
 from shared.contracts.topics import BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, NOTIFIER_EVENTS_TOPIC
 from shared.errors import Fenced
@@ -39,10 +39,29 @@ from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.projections import Placed
 from shared.eventlog.rebuild import live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
+from tests.integration.gateway_month import (
+    ACCOUNT,
+    AT,
+    INVOICE,
+    MONTH,
+    allocated,
+    bounced,
+    cancelled,
+    cheque,
+    completed,
+    disputed,
+    lost,
+    paid,
+    part,
+    refund_opened,
+    returned,
+    sent,
+    transfer_back,
+    transfer_sent,
+    won,
+)
 
 TOPICS = {"billing": BILLING_EVENTS_TOPIC, "ledger": LEDGER_EVENTS_TOPIC, "notifier": NOTIFIER_EVENTS_TOPIC}
-ACCOUNT, INVOICE = "acc_test", "inv_3_test"
-AT = "2026-11-24T06:00:00.000000Z"
 TABLES = [table for projection in PROJECTIONS for table in projection.tables]
 
 
@@ -138,12 +157,14 @@ BILLING = [
         account_id=ACCOUNT, payment_id="pay_3_c", reference="R", attempt_id="att", invoice_id=INVOICE,
         processor="card", amount_minor=100, currency="USD", reason="insufficient_funds", registered=True,
     ),
+    *MONTH,
 ]  # fmt: skip
 LEDGER = [
     entry("PR-01", None, "1210", "2210", 1),
     entry("PR-04", "pay_3_a", "1120", "2310", 2),
     entry("PR-05", "pay_3_a", "1125", "2110", 3),
     entry("PR-06", "pay_3_a", "2110", "1210", 4),
+    ExplanationRefused(request_id="req_3_e", exception_id="exc", reason="exception_unknown"),
 ]
 NOTIFIER = [
     NoticePlanned(
@@ -237,6 +258,113 @@ async def test_a_rebuild_out_of_the_facts_alone_equals_the_live_rows(database: D
         await shard.inbox.take(records)
     for projection in PROJECTIONS:
         assert live_digest(database.dsn, projection) == rebuild_digest(database.admin_dsn, projection, facts)
+    await shard.close()
+
+
+LEFT: list[tuple[str, list[tuple[Any, ...]]]] = [
+    (
+        "SELECT payment_id, billing_status, reason, refunded_minor, disputed, unapplied_minor, paid_lines IS NULL"
+        " FROM payment_money ORDER BY 1",
+        [
+            ("pay_3_a", "reversed", "charged_back", 70, False, 0, True),
+            ("pay_3_b", "refused", "invoice_has_open_payment", 0, False, 0, True),
+            ("pay_3_c", "declined", "insufficient_funds", 0, False, 0, True),
+            ("pay_3_d", "settled", "same_payment_settled", 0, False, 10, False),
+            ("pay_3_e", "reversed", "check_returned", 0, False, 0, True),
+        ],
+    ),
+    (
+        "SELECT invoice_id, total_minor, voided_minor, is_void, paid_minor FROM invoice_view ORDER BY 1",
+        [("inv_3_next", 100, 60, False, 40), ("inv_3_test", 100, 100, True, 0)],
+    ),
+    (
+        "SELECT refund_id, status, reason, approvals_given FROM refund_view ORDER BY 1",
+        [
+            ("rfd_3_a", "sent", None, 2),
+            ("rfd_3_b", "cancelled", "approval_expired", 0),
+            ("rfd_3_c", "refused", "credit_too_small", 0),
+            ("rfd_3_d", "bounced", "lost_or_stolen_card", 0),
+        ],
+    ),
+    ("SELECT case_id, rule, outcome, refund_id FROM case_view", [("case_3_d", "charged_twice", "refund", "rfd_3_d")]),
+    (
+        "SELECT transfer_id, status, reason, to_account_id FROM transfer_view ORDER BY 1",
+        [
+            ("trf_3_a", "returned", "account_moved", "acc_other"),
+            ("trf_3_b", "completed", None, "acc_other"),
+            ("trf_3_c", "refused", "same_account", None),
+        ],
+    ),
+    (
+        "SELECT merge_id, status, reason FROM merge_view ORDER BY 1",
+        [
+            ("mrg_3_a", "ended", "account_busy"),
+            ("mrg_3_b", "completed", None),
+            ("mrg_3_c", "refused", "account_moved"),
+        ],
+    ),
+    (
+        "SELECT request_id, done_at IS NOT NULL, reason FROM request_view ORDER BY 1",
+        [
+            ("req_3_1", True, None),
+            ("req_3_2", True, None),
+            ("req_3_c", True, None),
+            ("req_3_d", True, None),
+            ("req_3_e", False, "exception_unknown"),
+            ("req_3_f", False, "payment_final"),
+            ("req_3_k", True, None),
+            ("req_3_v", True, None),
+        ],
+    ),
+    ("SELECT account_id, moved_to FROM account_view", [(ACCOUNT, "acc_other")]),
+    ("SELECT count(*) FROM history_view WHERE account_id = 'acc_test' AND subject IS NULL", [(0,)]),
+]
+
+
+@pytest.mark.parametrize(("query", "rows"), LEFT)
+async def test_what_a_month_leaves(database: Database, query: str, rows: list[tuple[Any, ...]]) -> None:
+    shard = Shard(database)
+    for records in CHAINS.values():
+        await shard.inbox.take(records)
+    assert shard.rows(query) == rows
+    await shard.close()
+
+
+MONEY_BACK: list[tuple[list[Event], tuple[str, int, bool, int]]] = [
+    ([paid("pay_3_z"), allocated("pay_3_z", part(100))], ("settled", 0, False, 0)),
+    ([paid("pay_3_z"), allocated("pay_3_z", part(60), unapplied=40)], ("settled", 0, False, 40)),
+    ([paid("pay_3_z"), refund_opened("rfd_3_z", "pay_3_z", 30)], ("settled", 0, False, 70)),
+    ([paid("pay_3_z"), refund_opened("rfd_3_z", "pay_3_z", 30, needed=2)], ("settled", 0, False, 70)),
+    ([paid("pay_3_z"), refund_opened("rfd_3_z", "pay_3_z", 30), sent("rfd_3_z", "pay_3_z", 30)],
+     ("settled", 30, False, 70)),
+    ([paid("pay_3_z"), refund_opened("rfd_3_z", "pay_3_z", 30), cancelled("rfd_3_z", "pay_3_z", 30)],
+     ("settled", 0, False, 100)),
+    ([paid("pay_3_z"), refund_opened("rfd_3_z", "pay_3_z", 30), cancelled("rfd_3_z", "pay_3_z", 30),
+      sent("rfd_3_z", "pay_3_z", 30)], ("settled", 30, False, 70)),
+    ([paid("pay_3_z"), refund_opened("rfd_3_z", "pay_3_z", 30), sent("rfd_3_z", "pay_3_z", 30),
+      completed("rfd_3_z", "pay_3_z", 30), bounced("rfd_3_z", "pay_3_z", 30)], ("settled", 0, False, 100)),
+    ([paid("pay_3_z"), disputed("du_z", "pay_3_z")], ("settled", 0, True, 100)),
+    ([paid("pay_3_z"), disputed("du_z", "pay_3_z"), won("du_z", "pay_3_z")], ("settled", 0, False, 100)),
+    ([paid("pay_3_z"), disputed("du_z", "pay_3_z"), lost("du_z", "pay_3_z", 40, credit=40)],
+     ("settled", 0, False, 60)),
+    ([paid("pay_3_z"), disputed("du_z", "pay_3_z"), lost("du_z", "pay_3_z")], ("reversed", 0, False, 0)),
+    ([paid("pay_3_z"), disputed("du_z", "pay_3_z", "case_3_z"), lost("du_z", "pay_3_z", fund="case_3_z")],
+     ("settled", 0, False, 100)),
+    ([paid("pay_3_z"), transfer_sent("trf_3_z", ("pay_3_z", 25))], ("settled", 0, False, 75)),
+    ([paid("pay_3_z"), transfer_sent("trf_3_z", ("pay_3_z", 25)), transfer_back("trf_3_z", 25)],
+     ("settled", 0, False, 100)),
+    ([cheque("pay_3_z"), returned("pay_3_z")], ("reversed", 0, False, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "wanted"), MONEY_BACK)
+async def test_what_becomes_of_a_payments_money(
+    database: Database, events: list[Event], wanted: tuple[str, int, bool, int]
+) -> None:
+    shard = Shard(database)
+    await shard.inbox.take(chain("billing", events))
+    query = "SELECT billing_status, refunded_minor, disputed, unapplied_minor FROM payment_money"
+    assert shard.rows(query + " WHERE payment_id = 'pay_3_z'") == [wanted]
     await shard.close()
 
 

@@ -8,6 +8,7 @@ from shared.contracts.billing import (
     ChargebackWon,
     CheckPosted,
     InvoiceVoided,
+    PaymentAllocated,
     PaymentDeallocated,
     PaymentReturned,
     RecoveryPaid,
@@ -33,6 +34,12 @@ def part(
     return Allocation(
         invoice_id=invoice_id, policy_id=policy_id, coverage_month=coverage_month, amount_minor=minor
     )  # fmt: skip
+
+
+def paying(*parts: Allocation, payment_id: str = PAYMENT) -> PaymentAllocated:
+    return PaymentAllocated(
+        account_id=ACCOUNT, payment_id=payment_id, currency="USD", allocations=parts, unapplied_minor=0
+    )
 
 
 def unpaid(*parts: Allocation, payment_id: str = PAYMENT, case_id: str | None = None) -> PaymentDeallocated:

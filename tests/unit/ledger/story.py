@@ -57,14 +57,15 @@ class Story:
 
     state: Household = field(default_factory=lambda: household.initial(ACCOUNT))
     events: list[Event] = field(default_factory=list)
-    position: int = 0
+    facts: list[Event] = field(default_factory=list)
 
     def tell(self, *facts: Event) -> list[Event]:
         """Decide facts one after another and return the events of the last."""
         last: list[Event] = []
         for fact in facts:
-            self.position += 1
-            last = list(REGISTRY.handlers[type(fact)].decide(fact, self.state, context(self.position, type=fact.TYPE)))
+            self.facts.append(fact)
+            now = context(len(self.facts), type=fact.TYPE)
+            last = list(REGISTRY.handlers[type(fact)].decide(fact, self.state, now))
             for event in last:
                 self.state = household.evolve(self.state, event)
             self.events += last
@@ -73,6 +74,10 @@ class Story:
     @property
     def entries(self) -> list[EntryPosted]:
         return [event for event in self.events if isinstance(event, EntryPosted)]
+
+    def cause_of(self, entry: EntryPosted) -> Event:
+        """Return the fact that an entry posts."""
+        return self.facts[int(entry.cause.rpartition(".")[2]) - 1]
 
     def sums(self) -> Sums:
         """Debits less credits of every (code, sub-key)."""

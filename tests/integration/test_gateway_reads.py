@@ -8,23 +8,16 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from psycopg import sql
 
 from services.gateway.domain.payment import PaymentStatus, payment_status
-from services.gateway.http.database import SQL, Reads
-from services.gateway.inbox import ShardInbox
-from services.gateway.projections import PROJECTIONS
-from services.gateway.projections.fold import Folder
-from services.gateway.projections.group import FoldGroup
-from services.gateway.statements import STATEMENTS
-from shared.clock import SystemClock
+from services.gateway.http.database import SQL
 from shared.contracts.billing import InvoiceIssued, PaymentAllocated
 from shared.contracts.event import Event, PremiumLine
 from shared.eventlog.ports import Parked
-from shared.eventlog.postgres import PostgresStore
 from tests.conftest import Database, ServiceDatabase
-from tests.gateway_kit import Gateway, Reply, account_body, bearer, gateway, invoice_body, payment_body, settings
-from tests.integration.test_gateway_projections import TABLES, chain, entry, opened, planned, settled
+from tests.gateway_kit import account_body, bearer, invoice_body, payment_body
+from tests.integration.gateway_box import Box, gateway_box
+from tests.integration.test_gateway_projections import entry, opened, planned, settled
 
 
 @pytest.fixture(scope="module")
@@ -32,37 +25,10 @@ def database(service_database: ServiceDatabase) -> Database:
     return service_database("gateway", shards=1)
 
 
-class Box(msgspec.Struct):
-    """A gateway of one shard, and the records that the other services would send."""
-
-    gateway: Gateway
-    database: Database
-    inbox: ShardInbox
-    sent: dict[str, list[Event]]
-
-    async def tell(self, source: str, *events: Event) -> None:
-        """Fold further events of a service, as its chain."""
-        self.sent[source].extend(events)
-        await self.inbox.take(chain(source, self.sent[source], shard=0))
-
-    async def get(self, path: str, token: str = "") -> Reply:
-        return await self.gateway.client.get(path, token or bearer())
-
-
 @pytest.fixture
 async def box(database: Database) -> AsyncIterator[Box]:
-    with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
-        for table in (*TABLES, "cursor", "parked"):
-            admin.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-    store = PostgresStore(database.dsn, "gateway", statements=STATEMENTS, connections=2)
-    folder = Folder(database.dsn, PROJECTIONS)
-    folder.open()
-    chosen = settings(postgres_dsn=database.dsn, shards=1)
-    async with gateway(store, Reads(database.dsn), chosen) as running:
-        inbox = ShardInbox(0, store, FoldGroup(folder), SystemClock())
-        yield Box(running, database, inbox, {"billing": [], "ledger": [], "notifier": []})
-    folder.close()
-    await store.close()
+    async with gateway_box(database) as running:
+        yield running
 
 
 async def _asked(box: Box, key: str, payments: int = 1) -> tuple[str, str, list[str]]:
@@ -250,13 +216,17 @@ def test_the_filters_status_is_the_domains(database: Database) -> None:
     [
         ("payments_of", "request_by_account"),
         ("invoices_of", "request_by_account"),
+        ("invoices_of", "invoice_view_by_account"),
         ("history", "history_view_by_account"),
+        ("cases", "case_view_by_tenant"),
+        ("cases_of", "case_view_by_account"),
     ],
 )
 def test_lists_are_read_by_their_index_on_a_large_table(database: Database, statement: str, index: str) -> None:
     parameters: dict[str, Any] = {
         "account_id": "acc_7", "before_at": "2026-01-01T00:00:00Z", "before_id": "x", "before_source": "x",
         "before_position": 1, "from": None, "until": None, "status": None, "limit": 51,
+        "tenant": "demo", "accounts": ["acc_7"],
     }  # fmt: skip
     with psycopg.connect(database.admin_dsn) as connection:
         connection.execute(
@@ -267,9 +237,18 @@ def test_lists_are_read_by_their_index_on_a_large_table(database: Database, stat
             "INSERT INTO history_view SELECT 'ledger', 0, n, 'acc_' || n % 500, 't', now() - n * interval '1 s',"
             " current_date FROM generate_series(1000, 51000) n"
         )
-        connection.execute("ANALYZE request, history_view")
+        connection.execute(
+            "INSERT INTO invoice_view (invoice_id, account_id, issued_at) SELECT 'inv_' || n, 'acc_' || n % 500,"
+            " now() - n * interval '1 s' FROM generate_series(1, 50000) n"
+        )
+        connection.execute(
+            "INSERT INTO case_view (case_id, tenant, account_id, shard, position, payment_id, reference, amount_minor,"
+            " currency, opened_at) SELECT 'case_' || n, 'demo', 'acc_' || n % 500, 0, n, 'p', 'r', 1, 'USD',"
+            " now() - n * interval '1 s' FROM generate_series(1, 50000) n"
+        )
+        connection.execute("ANALYZE request, history_view, invoice_view, case_view")
         plan = "\n".join(str(row[0]) for row in connection.execute(b"EXPLAIN " + SQL[statement], parameters).fetchall())
         connection.rollback()
     assert index in plan
-    assert "Seq Scan on request" not in plan
-    assert "Seq Scan on history_view" not in plan
+    for table in ("request", "history_view", "invoice_view", "case_view"):
+        assert f"Seq Scan on {table}" not in plan

@@ -9,7 +9,11 @@ import aiohttp
 import pytest
 import stripe
 
+from deploy.simulators.card.settings import DEFAULT_EVENTS
 from tests.integration.card_simulator import Receiver, Simulator, eventually, receiving, running
+
+ENABLED = [kind for kind in DEFAULT_EVENTS if kind != "charge.succeeded"]
+"""So that a payment sends one webhook."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ async def started(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) 
 async def sim(started: Simulator, receiver: Receiver) -> Simulator:
     """Return the simulator with no fault pending and all webhooks sent."""
     await started.control("DELETE", "faults")
-    await started.control("POST", "settings", {"refund_delay_s": 60})
+    await started.control("POST", "settings", {"refund_delay_s": 60, "enabled_events": ENABLED})
     await quiet(started)
     receiver.bodies.clear()
     receiver.answers.clear()
@@ -135,6 +139,19 @@ async def test_a_fault_declines_charges_twice_or_leaves_it_processing(sim: Simul
     await eventually(settled)
 
 
+async def test_a_double_charge_is_told_and_booked_twice(tmp_path: Path) -> None:
+    async with receiving() as receiver, running(tmp_path, receiver.url) as sim:
+        await sim.fault("confirm", "charge_twice")
+        paid = await sim.confirm((await sim.create("pay_1")).id)
+        await quiet(sim)
+        told = [event.data.object for event in receiver.events() if event.type == "charge.succeeded"]
+        assert [charge["metadata"]["payment_id"] for charge in told] == ["pay_1", "pay_1"]
+        charges = (await sim.stripe.v1.charges.list_async({"payment_intent": paid.id})).data
+        assert {charge["id"] for charge in told} == {charge.id for charge in charges}
+        lines = (await sim.stripe.v1.balance_transactions.list_async({"type": "charge"})).data
+        assert sorted(str(line.source) for line in lines) == sorted(charge.id for charge in charges)
+
+
 async def test_faults_are_counted_listed_kept_and_cleared(tmp_path: Path) -> None:
     async with running(tmp_path) as sim:
         await sim.fault("create", "error_500", times=2)
@@ -195,6 +212,7 @@ async def test_webhooks_are_lost_doubled_late_and_reordered_on_request(
 
 async def test_webhooks_wait_for_a_receiver_and_survive_a_restart(tmp_path: Path) -> None:
     async with receiving() as receiver, running(tmp_path, receiver.url) as sim:
+        await sim.control("POST", "settings", {"enabled_events": ENABLED})
         receiver.answers += [500] * 3
         await sim.create("pay_1", confirm=True)
         await eventually(lambda: receiver.tried >= 1)
@@ -208,6 +226,7 @@ async def test_webhooks_wait_for_a_receiver_and_survive_a_restart(tmp_path: Path
 
 async def test_a_webhook_is_given_up_after_three_days(tmp_path: Path) -> None:
     async with receiving() as receiver, running(tmp_path, receiver.url) as sim:
+        await sim.control("POST", "settings", {"enabled_events": ENABLED})
         receiver.answers += [500] * 100
         await sim.create("pay_1", confirm=True)
         await eventually(lambda: receiver.tried == 1)

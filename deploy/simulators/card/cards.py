@@ -48,6 +48,8 @@ _OWN_CODE = {
     "expired_card": "Your card has expired.",
     "incorrect_cvc": "Your card's security code is incorrect.",
     "incorrect_number": "Your card number is incorrect.",
+    "incorrect_address": "Your card's address is incorrect.",
+    "incorrect_zip": "Your card's zip code is incorrect.",
     "processing_error": "An error occurred while processing your card. Try again in a little bit.",
     "authentication_required": "Your card was declined. This transaction requires authentication.",
 }
@@ -59,7 +61,7 @@ _SAYS = {
 DECLINE_CODES = names(
     "approve_with_id authentication_required call_issuer card_not_supported card_velocity_exceeded "
     "currency_not_supported do_not_honor do_not_try_again duplicate_transaction expired_card fraudulent "
-    "generic_decline incorrect_cvc incorrect_number incorrect_pin incorrect_zip insufficient_funds "
+    "generic_decline incorrect_address incorrect_cvc incorrect_number incorrect_pin incorrect_zip insufficient_funds "
     "invalid_account invalid_amount invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number "
     "issuer_not_available lost_card merchant_blacklist new_account_information_available no_action_taken "
     "not_permitted offline_pin_required online_or_offline_pin_required pickup_card pin_try_exceeded "
@@ -100,6 +102,8 @@ CARDS = _cards(
     Card("pm_card_visa_chargeDeclinedStolenCard", declines("stolen_card"), last4="9979"),
     Card("pm_card_chargeDeclinedExpiredCard", declines("expired_card"), last4="0069"),
     Card("pm_card_chargeDeclinedIncorrectCvc", declines("incorrect_cvc"), last4="0127"),
+    Card("pm_card_avsFail", declines("incorrect_zip"), last4="0010"),
+    Card("pm_card_avsZipFail", declines("incorrect_zip"), last4="0036"),
     Card("pm_card_chargeDeclinedProcessingError", declines("processing_error"), last4="0119"),
     Card("pm_card_visa_chargeDeclinedVelocityLimitExceeded", declines("card_velocity_exceeded"), last4="6975"),
     Card("pm_card_chargeCustomerFail", declines("generic_decline"), last4="0341"),

@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 from deploy.simulators.card import books, cards, disputes
 from deploy.simulators.card.books import Terms
 from deploy.simulators.card.cards import Card, Declines, Pays
+from deploy.simulators.card.disputes import DisputeAsk
 from deploy.simulators.card.objects import Charge, FraudWarning, Happened, Intent, Kept, Moment
 
 
@@ -38,7 +39,8 @@ def succeed(intent: Intent, card: Card, how: Pays, terms: Terms, moment: Moment)
         saved += (warning,)
         happened += (Happened("radar.early_fraud_warning.created", warning),)
     for reason in how.disputes:
-        opened = disputes.open_dispute(charge, reason, how.inquiry, terms, moment)
+        ask = DisputeAsk(charge=charge.id, reason=reason, inquiry=how.inquiry)
+        opened = disputes.open_dispute(charge, ask, terms, moment)
         charge = opened.charge
         saved += opened.saved
         happened += opened.happened

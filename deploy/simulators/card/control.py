@@ -7,12 +7,14 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 from msgspec import Struct
 
-from deploy.simulators.card import disputes, intents
+from deploy.simulators.card import balance, disputes, intents, payouts, refunds
+from deploy.simulators.card.disputes import DisputeAsk
 from deploy.simulators.card.faults import BadFault, FaultAsk, Faults
 from deploy.simulators.card.journal import Journal
 from deploy.simulators.card.lists import bytes_of
-from deploy.simulators.card.objects import Charge, Decision, Dispute, Intent
-from deploy.simulators.card.settings import Current
+from deploy.simulators.card.objects import Charge, Decision, Dispute, Intent, Payout, Refund
+from deploy.simulators.card.payouts import PAY_OUT, PayoutAsk
+from deploy.simulators.card.settings import Current, Settings
 from deploy.simulators.card.store import Store, T
 
 JSON = "application/json"
@@ -37,13 +39,7 @@ class Shown(Struct, frozen=True):
     location: str | None = None
 
 
-class DisputeAsk(Struct, frozen=True, forbid_unknown_fields=True):
-    charge: str
-    reason: str = "fraudulent"
-    inquiry: bool = False
-
-
-class CloseAsk(Struct, frozen=True, forbid_unknown_fields=True):
+class EndAsk(Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str
 
 
@@ -79,7 +75,7 @@ class Control:
             case "GET", ["settings"]:
                 return _json(200, self._current.settings)
             case "POST", ["settings"]:
-                return _json(200, self._current.change(msgspec.json.decode(body, type=dict[str, Any])))
+                return _json(200, self._change(msgspec.json.decode(body, type=dict[str, Any])))
             case "GET", ["charges"]:
                 return _json(200, {"data": self._charges(_payment_id(query))})
             case "GET", ["intents"]:
@@ -90,7 +86,13 @@ class Control:
             case "POST", ["disputes"]:
                 return self._dispute(msgspec.json.decode(body, type=DisputeAsk))
             case "POST", ["disputes", dispute_id]:
-                return self._close(dispute_id, msgspec.json.decode(body, type=CloseAsk).outcome)
+                return self._end_dispute(self._load(Dispute, dispute_id), _outcome(body))
+            case "POST", ["refunds", refund_id]:
+                return self._end_refund(self._load(Refund, refund_id), _outcome(body))
+            case "POST", ["payouts"]:
+                return self._pay_out(msgspec.json.decode(body, type=PayoutAsk))
+            case "POST", ["payouts", payout_id]:
+                return self._end_payout(self._load(Payout, payout_id), _outcome(body))
             case "GET", ["authenticate", intent_id]:
                 return self._page(self._load(Intent, intent_id))
             case "POST", ["authenticate", intent_id]:
@@ -147,15 +149,49 @@ class Control:
         if ask.reason not in disputes.REASONS:
             raise Bad(f"unknown reason {ask.reason!r}; reasons are {', '.join(sorted(disputes.REASONS))}", 400)
         charge = self._load(Charge, ask.charge)
-        moment = self._journal.moment()
-        return self._record(disputes.opened_on_request(charge, ask.reason, ask.inquiry, self._current.terms, moment))
+        return self._record(disputes.opened_on_request(charge, ask, self._current.terms, self._journal.moment()))
 
-    def _close(self, dispute_id: str, outcome: str) -> Shown:
-        dispute = self._load(Dispute, dispute_id)
+    def _end_dispute(self, dispute: Dispute, outcome: str) -> Shown:
+        moment = self._journal.moment()
         match outcome:
             case "won" | "lost":
-                return self._record(disputes.close(dispute, outcome, self._journal.moment()))
-        raise Bad(f"unknown outcome {outcome!r}; outcomes are won, lost", 400)
+                return self._record(disputes.close(dispute, outcome, moment))
+            case "chargeback":
+                charge = self._load(Charge, dispute.charge)
+                return self._record(disputes.escalate(dispute, charge, self._current.terms, moment))
+        raise _unknown(outcome, "won, lost, chargeback")
+
+    def _end_refund(self, refund: Refund, outcome: str) -> Shown:
+        match outcome:
+            case "succeeded":
+                return self._record(refunds.settle(refund))
+            case "failed":
+                charge, moment = self._load(Charge, refund.charge), self._journal.moment()
+                return self._record(refunds.fail(refund, charge, "lost_or_stolen_card", moment))
+        raise _unknown(outcome, "succeeded, failed")
+
+    def _pay_out(self, ask: PayoutAsk) -> Shown:
+        moment = self._journal.moment()
+        available = balance.available(self._store, moment.now).get(ask.currency, 0)
+        return self._record(payouts.create(ask, available, self._current.terms, moment, automatic=False))
+
+    def _end_payout(self, payout: Payout, outcome: str) -> Shown:
+        match outcome:
+            case "paid":
+                return self._record(payouts.settle(payout))
+            case "failed":
+                return self._record(payouts.fail(payout, self._journal.moment()))
+        raise _unknown(outcome, "paid, failed")
+
+    def _change(self, parts: dict[str, Any]) -> Settings:
+        """Change settings; daily payouts that are turned on, or get another zone, begin at once."""
+        before = self._current.settings
+        after = self._current.change(parts)
+        if (after.payout_every_day, after.payout_zone) != (before.payout_every_day, before.payout_zone):
+            self._journal.drop_timers(PAY_OUT)
+            if after.payout_every_day:
+                self._journal.add_timer(0, PAY_OUT, b"")
+        return after
 
     def _record(self, decision: Decision) -> Shown:
         return Shown(*self._journal.record(decision, None, None))
@@ -168,11 +204,11 @@ class Control:
     def _authenticate(self, intent: Intent, kind: str, body: bytes) -> Shown:
         """Complete or fail; JSON is answered with JSON, a form sends the browser to the return URL."""
         if kind.startswith(JSON):
-            outcome = msgspec.json.decode(body, type=CloseAsk).outcome
+            outcome = _outcome(body)
         else:
             outcome = parse_qs(body.decode(errors="replace")).get("outcome", [""])[0]
         if outcome not in ("complete", "fail"):
-            raise Bad(f"unknown outcome {outcome!r}; outcomes are complete, fail", 400)
+            raise _unknown(outcome, "complete, fail")
         action = intent.next_action
         decision = intents.authenticate(intent, outcome == "complete", self._current.terms, self._journal.moment())
         status, answer = self._journal.record(decision, None, None)
@@ -194,6 +230,14 @@ def _back(return_url: str, intent: Intent) -> str:
         "redirect_status": "succeeded" if intent.status == "succeeded" else "failed",
     }
     return f"{return_url}{'&' if '?' in return_url else '?'}{urlencode(fields)}"
+
+
+def _outcome(body: bytes) -> str:
+    return msgspec.json.decode(body, type=EndAsk).outcome
+
+
+def _unknown(outcome: str, known: str) -> Bad:
+    return Bad(f"unknown outcome {outcome!r}; outcomes are {known}", 400)
 
 
 def _payment_id(query: str) -> str | None:

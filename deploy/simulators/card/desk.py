@@ -8,10 +8,14 @@ from deploy.simulators.card.books import Terms
 from deploy.simulators.card.errors import missing
 from deploy.simulators.card.form import Parameters
 from deploy.simulators.card.intents import Twist
-from deploy.simulators.card.objects import Charge, Decision, Intent, Moment, Refund
+from deploy.simulators.card.objects import Charge, Decision, Dispute, Intent, Moment, Refund
 from deploy.simulators.card.store import Store
 
 Ask = TypeVar("Ask")
+_CHARGED_BACK = """
+SELECT 1 FROM object WHERE kind = 'dispute' AND source = ?
+AND data ->> '$.status' IN ('needs_response', 'under_review', 'lost') LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,16 @@ class Desk:
         if found is None:
             raise missing("refund", refund_id, "refund")
         return found
+
+    def dispute(self, dispute_id: str) -> Dispute:
+        found = self.store.load(Dispute, dispute_id)
+        if found is None:
+            raise missing("dispute", dispute_id, "dispute")
+        return found
+
+    def is_charged_back(self, charge_id: str) -> bool:
+        """Return whether a bank holds the money of a charge; a won dispute and an inquiry do not count."""
+        return bool(self.store.rows(_CHARGED_BACK, charge_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ _TARGETS: dict[str, dict[str, str]] = {
     },
     "balance_transaction": {"source": "charge"},
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+    "payout": {
+        "balance_transaction": "balance_transaction",
+        "failure_balance_transaction": "balance_transaction",
+    },
 }
 
 

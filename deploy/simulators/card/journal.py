@@ -107,3 +107,6 @@ class Journal:
         sql = "INSERT INTO timer (due_at, act, about) VALUES (?, ?, ?)"
         self._store.write(sql, self.seconds() + wait_s, act, about)
         self.wake_timers()
+
+    def drop_timers(self, act: str) -> None:
+        self._store.write("DELETE FROM timer WHERE act = ?", act)

@@ -137,7 +137,15 @@ class Dispute(Wire, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     payment_intent: str
     reason: str
-    status: Literal["warning_needs_response", "warning_closed", "needs_response", "under_review", "won", "lost"]
+    status: Literal[
+        "warning_needs_response",
+        "warning_under_review",
+        "warning_closed",
+        "needs_response",
+        "under_review",
+        "won",
+        "lost",
+    ]
 
 
 class BalanceTransaction(Wire, frozen=True, kw_only=True):
@@ -172,7 +180,32 @@ class FraudWarning(Wire, frozen=True, kw_only=True):
     payment_intent: str
 
 
-Kept = Intent | Charge | Refund | Dispute | BalanceTransaction | FraudWarning
+class Payout(Wire, frozen=True, kw_only=True):
+    """Our balance on its way to our bank; `automatic` where nobody asked for it."""
+
+    id: str
+    object: Literal["payout"] = "payout"
+    amount: int
+    arrival_date: int
+    automatic: bool
+    balance_transaction: str
+    created: int
+    currency: str
+    description: str | None = "STRIPE PAYOUT"
+    destination: str = "ba_piperoll"
+    failure_balance_transaction: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    livemode: bool = False
+    metadata: dict[str, str] = {}
+    method: str = "standard"
+    source_type: str = "card"
+    statement_descriptor: str | None = None
+    status: Literal["in_transit", "paid", "failed"]
+    type: str = "bank_account"
+
+
+Kept = Intent | Charge | Refund | Dispute | BalanceTransaction | FraudWarning | Payout
 
 
 class Event(Wire, frozen=True, kw_only=True):
@@ -231,7 +264,7 @@ class Timer(Struct, frozen=True, tag=True):
     """Something that the processor does by itself later; `wait_s` counts on the stack clock."""
 
     wait_s: float
-    act: Literal["settle_intent", "settle_refund", "fail_refund"]
+    act: Literal["settle_intent", "settle_refund", "fail_refund", "settle_payout"]
     about: str
 
 

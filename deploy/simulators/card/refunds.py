@@ -21,12 +21,12 @@ class CreateRefund(Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
 
 
-def refusal(ask: CreateRefund, charge: Charge) -> Refusal | None:
+def refusal(ask: CreateRefund, charge: Charge, is_charged_back: bool) -> Refusal | None:
     """Return why a charge cannot be refunded so, or None."""
     if charge.status != "succeeded":
         text = f"This PaymentIntent ({charge.payment_intent}) does not have a successful charge to refund."
         return invalid_request(text, param="payment_intent")
-    if charge.disputed:
+    if is_charged_back:
         text = f"Charge {charge.id} has been charged back; cannot issue a refund."
         return invalid_request(text, code="charge_disputed")
     left = charge.amount - charge.amount_refunded
@@ -38,9 +38,11 @@ def refusal(ask: CreateRefund, charge: Charge) -> Refusal | None:
     return None
 
 
-def create(ask: CreateRefund, charge: Charge, terms: Terms, moment: Moment) -> Decision:
-    """Refund what was asked for, or all that is left."""
-    reason = refusal(ask, charge)
+def create(
+    ask: CreateRefund, charge: Charge, terms: Terms, moment: Moment, *, is_charged_back: bool = False
+) -> Decision:
+    """Refund what was asked for, or all that is left; nothing of what the card holder's bank has taken back."""
+    reason = refusal(ask, charge, is_charged_back)
     if reason is not None:
         return Decision(answer=reason)
     amount = ask.amount if ask.amount is not None else charge.amount - charge.amount_refunded

@@ -23,11 +23,12 @@ from deploy.simulators.card.objects import (
     FraudWarning,
     Intent,
     Kept,
+    Payout,
     Refund,
 )
 
 CANNOT_WRITE = 70
-T = TypeVar("T", Intent, Charge, Refund, Dispute, BalanceTransaction)
+T = TypeVar("T", Intent, Charge, Refund, Dispute, BalanceTransaction, Payout)
 SqlValue = str | int | float | bytes | None
 
 _SAVE = """
@@ -40,6 +41,7 @@ _KIND_OF = {
     Refund: "refund",
     Dispute: "dispute",
     BalanceTransaction: "balance_transaction",
+    Payout: "payout",
 }
 
 
@@ -141,3 +143,5 @@ def _columns(kept: Kept) -> Columns:
             return Columns(intent=kept.payment_intent, source=kept.charge)
         case BalanceTransaction():
             return Columns(source=kept.source, type=kept.type)
+        case Payout():
+            return Columns()

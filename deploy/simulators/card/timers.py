@@ -1,20 +1,24 @@
-"""What the processor does by itself later: settles, lets refunds end, executes held calls, forgets old keys."""
+"""What the processor does by itself later: settles, lets refunds end, pays out, executes held calls, forgets keys."""
 
 import asyncio
 import time
 
 import msgspec
 
-from deploy.simulators.card import intents, refunds
+from deploy.simulators.card import balance, intents, payouts, refunds
 from deploy.simulators.card.api import HELD, KEYS_KEPT_S, Api, Request
 from deploy.simulators.card.journal import Journal
 from deploy.simulators.card.lists import bytes_of
-from deploy.simulators.card.objects import Charge, Decision, Intent, Refund
+from deploy.simulators.card.objects import Charge, Decision, Intent, Payout, Refund
+from deploy.simulators.card.payouts import PAY_OUT, PayoutAsk
 from deploy.simulators.card.settings import Current
 from deploy.simulators.card.store import Store
 
 LOOK_EVERY_S = 0.1
 PRUNE_EVERY_S = 5.0
+_LAST_PAYOUT = """
+SELECT MAX(created) FROM object WHERE kind = 'payout' AND data ->> '$.automatic' AND data ->> '$.currency' = ?
+"""
 _PRUNE = "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency WHERE created <= ? LIMIT 500)"
 
 
@@ -47,6 +51,9 @@ class Timers:
             if act == HELD:
                 await self._api.handle(msgspec.json.decode(bytes_of(about), type=Request), was_held=True)
                 continue
+            if act == PAY_OUT:
+                self._pay_out()
+                continue
             decision = self._decide(str(act), bytes_of(about).decode())
             if decision is not None:
                 self._journal.record(decision, None, None)
@@ -67,7 +74,22 @@ class Timers:
                 if refund is None or charge is None:
                     return None
                 return refunds.fail(refund, charge, "lost_or_stolen_card", moment)
+            case "settle_payout":
+                payout = self._store.load(Payout, object_id)
+                return payouts.settle(payout) if payout else None
         raise ValueError(f"unknown timer act {act}")
+
+    def _pay_out(self) -> None:
+        """Pay out what is available of each currency, once a day, and come again when the next day begins."""
+        moment, zone = self._journal.moment(), self._current.payout_zone
+        for currency, available in balance.available(self._store, moment.now).items():
+            [(last,)] = self._store.rows(_LAST_PAYOUT, currency)
+            paid_today = isinstance(last, int) and payouts.day_of(last, zone) == payouts.day_of(moment.now, zone)
+            if available > 0 and not paid_today:
+                ask = PayoutAsk(currency=currency)
+                decision = payouts.create(ask, available, self._current.terms, moment, automatic=True)
+                self._journal.record(decision, None, None)
+        self._journal.add_timer(payouts.until_next_day_s(moment.now, zone), PAY_OUT, b"")
 
     def _prune(self) -> None:
         now = time.monotonic()

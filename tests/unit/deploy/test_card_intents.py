@@ -130,6 +130,7 @@ def test_a_declining_card_leaves_the_intent_asking_for_another(token: str) -> No
 
 def test_a_reason_with_its_own_code_is_told_by_it() -> None:
     assert refusal(confirm(unconfirmed("pm_card_chargeDeclinedExpiredCard"))).problem.code == "expired_card"
+    assert refusal(confirm(unconfirmed("pm_card_avsZipFail"))).problem.code == "incorrect_zip"
     problem = refusal(confirm(unconfirmed("pm_card_visa_chargeDeclinedInsufficientFunds"))).problem
     assert (problem.code, problem.decline_code) == ("card_declined", "insufficient_funds")
 
@@ -145,6 +146,13 @@ def test_a_fault_charges_twice() -> None:
     assert first.id != second.id
     assert len(saved(paid, BalanceTransaction)) == 2
     assert intent_of(paid).latest_charge == second.id
+    assert kinds(paid) == ["charge.succeeded", "charge.succeeded", "payment_intent.succeeded"]
+
+
+def test_a_charge_carries_the_intents_metadata() -> None:
+    [charge] = saved(confirm(structs.replace(unconfirmed(), metadata={"payment_id": "pay_1"})), Charge)
+    assert isinstance(charge, Charge)
+    assert charge.metadata == {"payment_id": "pay_1"}
 
 
 def test_a_card_that_asks_is_not_charged_before_the_answer() -> None:

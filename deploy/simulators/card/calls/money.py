@@ -1,13 +1,11 @@
 """Charges, refunds, disputes, and the books."""
 
-from typing import Any
-
-from deploy.simulators.card import disputes, lists, refunds
+from deploy.simulators.card import balance, disputes, lists, refunds
 from deploy.simulators.card.desk import Call, Desk
-from deploy.simulators.card.errors import ApiError, Invalid, invalid_request, missing
-from deploy.simulators.card.form import NOTHING, Parameters, Span
+from deploy.simulators.card.errors import ApiError, Invalid, invalid_request
+from deploy.simulators.card.form import NOTHING, Parameters
 from deploy.simulators.card.lists import ListAsk
-from deploy.simulators.card.objects import Balance, Charge, Decision, Dispute, Page, names
+from deploy.simulators.card.objects import Balance, Charge, Decision, names
 from deploy.simulators.card.refunds import CreateRefund
 
 REFUND_REASONS = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
@@ -60,7 +58,8 @@ def _read_refund(parameters: Parameters, _: str) -> CreateRefund:
 
 
 def _refund(desk: Desk, ask: CreateRefund) -> Decision:
-    return refunds.create(ask, _charge_to_refund(desk, ask), desk.terms, desk.moment)
+    charge = _charge_to_refund(desk, ask)
+    return refunds.create(ask, charge, desk.terms, desk.moment, is_charged_back=desk.is_charged_back(charge.id))
 
 
 def _charge_to_refund(desk: Desk, ask: CreateRefund) -> Charge:
@@ -86,47 +85,30 @@ def _read_dispute_update(parameters: Parameters, dispute_id: str) -> tuple[str, 
 
 def _update_dispute(desk: Desk, ask: tuple[str, str | None]) -> Decision:
     dispute_id, evidence = ask
-    dispute = _dispute(desk, dispute_id)
-    if evidence == "winning_evidence":
-        return disputes.close(dispute, "won", desk.moment)
-    if evidence == "losing_evidence":
-        return disputes.close(dispute, "lost", desk.moment)
-    text = "The card simulator takes uncategorized_text winning_evidence or losing_evidence only."
-    raise ApiError(invalid_request(text, param="evidence"))
-
-
-def _dispute(desk: Desk, dispute_id: str) -> Dispute:
-    dispute = desk.store.load(Dispute, dispute_id)
-    if dispute is None:
-        raise missing("dispute", dispute_id, "dispute")
-    return dispute
+    dispute = desk.dispute(dispute_id)
+    match evidence:
+        case "winning_evidence":
+            return disputes.close(dispute, "won", desk.moment)
+        case "losing_evidence":
+            return disputes.close(dispute, "lost", desk.moment)
+        case "escalate_inquiry_evidence":
+            return disputes.escalate(dispute, desk.charge(dispute.charge), desk.terms, desk.moment)
+        case str(text):
+            return disputes.contest(dispute, text)
+    raise ApiError(invalid_request("The card simulator takes uncategorized_text only.", param="evidence"))
 
 
 def _close_dispute(desk: Desk, dispute_id: str) -> Decision:
-    return disputes.close(_dispute(desk, dispute_id), "lost", desk.moment)
-
-
-_SUMS = """
-SELECT data ->> '$.currency', data ->> '$.available_on' <= ?, SUM(data ->> '$.net')
-FROM object WHERE kind = 'balance_transaction' GROUP BY 1, 2
-"""
+    return disputes.close(desk.dispute(dispute_id), "lost", desk.moment)
 
 
 def _balance(desk: Desk, _: str) -> Decision:
-    sums: dict[int, list[dict[str, Any]]] = {0: [], 1: []}
-    for currency, available, net in desk.store.rows(_SUMS, desk.moment.now):
-        sums[1 if available else 0].append({"amount": net, "currency": currency, "source_types": {"card": net}})
-    return Decision(answer=Balance(available=tuple(sums[1]), pending=tuple(sums[0])))
-
-
-def _read_payouts(parameters: Parameters, _: str) -> Span:
-    parameters.only(lists.PAGING | {"arrival_date", "destination", "status"})
-    parameters.integer("limit", 1, 100)
-    return parameters.span("created")
-
-
-def _payouts(_: Desk, __: Span) -> Decision:
-    return Decision(answer=Page(url="/v1/payouts", has_more=False, data=()))
+    now = desk.moment.now
+    shown = [
+        tuple({"amount": net, "currency": currency, "source_types": {"card": net}} for currency, net in sums.items())
+        for sums in (balance.available(desk.store, now), balance.pending(desk.store, now))
+    ]
+    return Decision(answer=Balance(available=shown[0], pending=shown[1]))
 
 
 CHARGE_RETRIEVE = _retriever("charge_retrieve", "charge", "charge")
@@ -150,4 +132,5 @@ LINE_LIST = _lister(
     frozenset({"currency", "payout"}),
 )
 BALANCE = Call("balance", _one, _balance, "balance")
-PAYOUT_LIST = Call("payout_list", _read_payouts, _payouts, "payout", is_list=True)
+PAYOUT_RETRIEVE = _retriever("payout_retrieve", "payout", "payout")
+PAYOUT_LIST = _lister("payout_list", "payout", "/v1/payouts", {}, frozenset({"arrival_date", "destination", "status"}))

@@ -27,6 +27,7 @@ _ABOUT_ONE: dict[tuple[str, str, str], AnyCall] = {
     ("POST", "disputes", ""): money.DISPUTE_UPDATE,
     ("POST", "disputes", "close"): money.DISPUTE_CLOSE,
     ("GET", "balance_transactions", ""): money.LINE_RETRIEVE,
+    ("GET", "payouts", ""): money.PAYOUT_RETRIEVE,
     ("GET", "events", ""): events.RETRIEVE,
 }
 NAMES = frozenset(call.name for call in (*_PLAIN.values(), *_ABOUT_ONE.values()))

@@ -13,6 +13,7 @@ class DeclineReason(StrEnum):
     STOLEN_CARD = "stolen_card"
     INCORRECT_CVC = "incorrect_cvc"
     INCORRECT_NUMBER = "incorrect_number"
+    ADDRESS_MISMATCH = "address_mismatch"
     CARD_NOT_SUPPORTED = "card_not_supported"
     LIMIT_EXCEEDED = "limit_exceeded"
     BLOCKED = "blocked"
@@ -29,6 +30,9 @@ _OTHER_CODES = {
     "invalid_cvc": DeclineReason.INCORRECT_CVC,
     "invalid_number": DeclineReason.INCORRECT_NUMBER,
     "invalid_account": DeclineReason.INCORRECT_NUMBER,
+    "incorrect_address": DeclineReason.ADDRESS_MISMATCH,
+    "incorrect_zip": DeclineReason.ADDRESS_MISMATCH,
+    "postal_code_invalid": DeclineReason.ADDRESS_MISMATCH,
     "pickup_card": DeclineReason.STOLEN_CARD,
     "invalid_expiry_month": DeclineReason.EXPIRED_CARD,
     "invalid_expiry_year": DeclineReason.EXPIRED_CARD,

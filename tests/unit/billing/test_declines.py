@@ -13,6 +13,8 @@ from services.billing.rails.declines import DeclineReason, reason_of, refusal_of
         ({"code": "card_declined", "decline_code": "fraudulent"}, DeclineReason.BLOCKED),
         ({"code": "card_declined", "decline_code": "do_not_honor"}, DeclineReason.GENERIC_DECLINE),
         ({"code": "incorrect_cvc", "decline_code": "something_new"}, DeclineReason.INCORRECT_CVC),
+        ({"code": "incorrect_zip", "decline_code": "incorrect_zip"}, DeclineReason.ADDRESS_MISMATCH),
+        ({"code": "card_declined", "decline_code": "incorrect_address"}, DeclineReason.ADDRESS_MISMATCH),
         ({"code": "payment_intent_authentication_failure"}, DeclineReason.AUTHENTICATION_FAILED),
         ({}, DeclineReason.GENERIC_DECLINE),
         (None, DeclineReason.GENERIC_DECLINE),

@@ -95,7 +95,8 @@ class ProjectionRunner:
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
 
     async def _fold_some(self) -> bool:
         """Fold one batch; tell whether more is known to wait."""

@@ -151,7 +151,8 @@ class Writer:
         while not self._waiting and not self._stopping:
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), CURSOR_EVERY_S)
+                async with asyncio.timeout(CURSOR_EVERY_S):
+                    await self._wake.wait()
             except TimeoutError:
                 await self._store_cursors()
 

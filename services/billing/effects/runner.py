@@ -95,7 +95,8 @@ class EffectRunner:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
         try:
-            await asyncio.wait_for(self._save(), RETRY_S)
+            async with asyncio.timeout(RETRY_S):
+                await self._save()
         except (WorldFault, TimeoutError) as error:
             log.warning("open_work_not_kept", shard=self._shard, error=str(error))
         await self._index.close()
@@ -234,7 +235,8 @@ class EffectRunner:
         due = self._lanes.next_due()
         wait_s = None if due is None else min(LOOK_EVERY_S, max(0.0, (due - self._clock.now()).total_seconds()))
         try:
-            await asyncio.wait_for(self._wake.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()

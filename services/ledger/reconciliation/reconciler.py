@@ -77,7 +77,8 @@ class Reconciler:
                 log.error("reconciliation_stands_still", shard=self._context.shard, exc_info=error)
                 await self._disconnect()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
 
     async def _look(self) -> None:
         ends = await self._context.store.ends(range(self._context.shards))

@@ -292,6 +292,8 @@ async def test_a_bill_that_billing_made_is_shown_listed_and_paid(box: Box) -> No
     assert (shown["status"], shown["due_minor"], shown["lines"][0]["policy_id"]) == ("open", 100, "P")
     listed = (await box.get(f"/v1/accounts/{account}/invoices")).body["items"]
     assert {one["invoice_id"] for one in listed} == {asked_for, made}
+    for invoice in (asked_for, made):
+        assert len(await box.gateway.reads.run("invoices", {"id": invoice})) == 1
     pages = [(await box.get(f"/v1/accounts/{account}/invoices?limit=1")).body]
     pages.append((await box.get(f"/v1/accounts/{account}/invoices?limit=1&cursor={pages[0]['next']}")).body)
     assert [page["items"][0] for page in pages] == listed

@@ -181,6 +181,34 @@ async def test_a_key_that_stood_for_another_thing_of_the_household_is_refused(bo
     assert box.stored() == 1
 
 
+EVERYBODY = set(Role)
+PAYERS = EVERYBODY - {Role.AUDITOR}
+BOOKKEEPERS = {Role.FINANCE, Role.OPERATOR}
+CALLERS: dict[str, set[Role]] = {
+    "cancelPayment": PAYERS,
+    "decidePayment": PAYERS,
+    "decideDuplicateCase": PAYERS,
+    "createRefund": {Role.MEMBER, Role.SUPPORT, Role.FINANCE},
+    "approveRefund": {Role.FINANCE},
+    "voidInvoice": BOOKKEEPERS,
+    "createTransfer": BOOKKEEPERS,
+    "createMerge": BOOKKEEPERS,
+    "listDuplicateCases": EVERYBODY,
+    "getDuplicateCase": EVERYBODY,
+    "getRefund": EVERYBODY,
+    "getTransfer": EVERYBODY,
+    "getMerge": EVERYBODY,
+    "getRequest": EVERYBODY,
+}
+
+
+@pytest.mark.parametrize(("name", "roles"), CALLERS.items())
+def test_who_may_change_what(name: str, roles: set[Role]) -> None:
+    (permission,) = [operation.permission for operation in OPERATIONS if operation.id == name]
+    assert permission is not None
+    assert {role for role in Role if allows(role, permission)} == roles
+
+
 GUARDED = [operation for operation in OPERATIONS if operation.permission is not None]
 
 

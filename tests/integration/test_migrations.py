@@ -134,6 +134,31 @@ def test_another_number_of_shards_is_refused(database: Database, folder: Path) -
         again(database, folder, shards=3)
 
 
+def test_requests_of_before_stay_and_those_that_change_things_need_a_subject(
+    service_database: ServiceDatabase, tmp_path: Path
+) -> None:
+    gateway = Path(__file__).parents[2] / "services" / "gateway" / "migrations"
+    (first,) = gateway.glob("0001_*.sql")
+    (tmp_path / first.name).write_text(first.read_text(encoding="utf-8"))
+    made = service_database("gateway", shards=2, migrations=tmp_path)
+    row = "INSERT INTO request (id, tenant, kind, account_id, shard, position, root, digest, body, created_at{})"
+    values = " VALUES (%s, 't', %s, %s, 0, 1, '', '', '{{}}', now(){})"
+    with psycopg.connect(made.dsn) as service:
+        service.execute((row + values).format("", "").encode(), ("pay_0_a", "payment", "acc_a"))
+        service.execute("INSERT INTO invoice_view (invoice_id, total_minor, paid_minor) VALUES ('inv_0_a', 10, 4)")
+    provision(made.admin_dsn, "gateway", 2, database=made.name, migrations=gateway)
+    with psycopg.connect(made.dsn, autocommit=True) as service:
+        assert service.execute("SELECT id, operation FROM request").fetchall() == [("pay_0_a", None)]
+        assert service.execute("SELECT total_minor - voided_minor, is_void FROM invoice_view").fetchall() == [
+            (10, False)
+        ]
+        named = (row + values).format(", operation, subject", ", 'payments.cancel', 'pay_0_a'").encode()
+        service.execute(named, ("req_0_a", "request", None))
+        for statement, kind in ((named, "payment"), ((row + values).format("", "").encode(), "request")):
+            with pytest.raises(psycopg.errors.CheckViolation):
+                service.execute(statement, ("x", kind, None))
+
+
 def test_the_gateways_shards_are_shared_and_the_others_owned(service_database: ServiceDatabase) -> None:
     for service, mode in (("gateway", "shared"), ("notifier", "owned")):
         with psycopg.connect(service_database(service, shards=2).dsn) as connection:

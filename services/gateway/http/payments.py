@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from services.gateway.domain.payment import FINAL, PaymentStatus
+from services.gateway.errors import Problem
 from services.gateway.http.bodies.changes import CancelBody, PaymentDecisionBody
 from services.gateway.http.bodies.household import PaymentBody, check_payment
 from services.gateway.http.bodies.parsing import parse
@@ -66,7 +67,7 @@ class Payments:
         if wait_s:
             await self._outcomes.final(payment.payment_id, wait_s)
         if appended.replayed or wait_s:
-            payment = (await self._views.payments([payment.payment_id])).get(payment.payment_id, payment)
+            payment = await self._views.payment(payment.payment_id) or payment
         final = payment.status in FINAL
         where = "/v1/payments/" + payment.payment_id
         return posted(payment, where, final=final, replayed=appended.replayed, waited=wait_s)
@@ -115,7 +116,10 @@ class Payments:
     async def _payment(self, call: Call) -> Payment:
         payment_id = call.params[0]
         await self._lookups.thing(call.principal, "payment", payment_id)
-        return (await self._views.payments([payment_id]))[payment_id]
+        payment = await self._views.payment(payment_id)
+        if payment is None:
+            raise Problem("payment_unknown")
+        return payment
 
 
 def payment_accepted(event: PaymentRequested, created_at: datetime, shard: int, position: int) -> Payment:

@@ -19,12 +19,12 @@ SELECT transfer_id, tenant, 'transfer', account_id FROM transfer_view WHERE tran
 -- name: digest
 SELECT digest FROM request WHERE id = %(id)s;
 
--- name: payments
+-- name: payment
 SELECT r.id, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body, p.billing_status, p.ledger_position,
     p.reason, p.settled_at, p.paid_lines, p.held_until, p.twin_payment_id, p.action_url, p.action_expires_at,
     coalesce(p.refunded_minor, 0), coalesce(p.disputed, false), coalesce(p.unapplied_minor, 0)
 FROM request r LEFT JOIN payment_money p ON p.payment_id = r.id
-WHERE r.id = ANY (%(ids)s) AND r.kind = 'payment';
+WHERE r.id = %(id)s AND r.kind = 'payment';
 
 -- name: payments_of
 SELECT r.id, r.account_id, r.reference, r.shard, r.position, r.created_at, r.body, p.billing_status, p.ledger_position,

@@ -24,7 +24,7 @@ from shared.clock import rfc3339
 
 
 def payment_of(row: Row) -> Payment:
-    """Return a payment from a row of `payments`."""
+    """Return a payment from a row of `payment`."""
     (payment_id, account_id, reference, shard, position, created_at, body, billing, ledger_position, reason, settled_at,
      lines, held_until, twin, action_url, action_expires_at, refunded, disputed, unapplied) = row  # fmt: skip
     status = payment_status(PaymentStatus(billing) if billing else None, ledger_position is not None)

@@ -39,10 +39,9 @@ class Views:
         self._reads = reads
         self._zone = zone
 
-    async def payments(self, ids: list[str]) -> dict[str, Payment]:
-        """Return the payments of these ids; an unknown one is absent."""
-        rows = await self._reads.run("payments", {"ids": ids})
-        return {str(row[0]): payment_of(row) for row in rows}
+    async def payment(self, payment_id: str) -> Payment | None:
+        rows = await self._reads.run("payment", {"id": payment_id})
+        return payment_of(rows[0]) if rows else None
 
     async def invoice(self, invoice_id: str) -> Invoice | None:
         rows = await self._reads.run("invoices", {"id": invoice_id})

@@ -70,10 +70,14 @@ class Portal:
 
     async def final(self, member: Client, payment_id: str, within_s: float = 60.0) -> dict[str, Any]:
         """Return the payment once its status is final."""
+        return await self.until(member, payment_id, *FINAL, within_s=within_s)
+
+    async def until(self, member: Client, payment_id: str, *statuses: str, within_s: float = 60.0) -> dict[str, Any]:
+        """Return the payment once it has one of these statuses."""
         async with asyncio.timeout(within_s):
             while True:
                 reply = await member.get(f"/v1/payments/{payment_id}")
-                if reply.body.get("status") in FINAL:
+                if reply.body.get("status") in statuses:
                     return reply.body
                 await asyncio.sleep(0.05)
 

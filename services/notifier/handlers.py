@@ -3,7 +3,20 @@
 from typing import Any
 
 from services.notifier.domain import commands, household, notices
-from shared.contracts.billing import AccountOpened, InvoiceIssued, PaymentDeclined, PaymentSettled
+from shared.contracts.billing import (
+    AccountOpened,
+    ChargebackLost,
+    CheckPosted,
+    DuplicateCaseDecided,
+    DuplicateCaseOpened,
+    InvoiceIssued,
+    PaymentCancelled,
+    PaymentDeclined,
+    PaymentReturned,
+    PaymentSettled,
+    RefundBounced,
+    RefundCompleted,
+)
 from shared.decider import Decide, Handler, Registry, StreamKind
 
 HOUSEHOLD = StreamKind("acc", household.Household, household.initial, household.evolve)
@@ -26,6 +39,14 @@ REGISTRY = Registry(
         InvoiceIssued: _of_household(notices.note_invoice),
         PaymentSettled: _of_household(notices.plan_receipt),
         PaymentDeclined: _of_household(notices.plan_decline_notice),
+        PaymentCancelled: _of_household(notices.plan_cancel_notice),
+        CheckPosted: _of_household(notices.plan_check_receipt),
+        PaymentReturned: _of_household(notices.plan_return_notice),
+        DuplicateCaseOpened: _of_household(notices.plan_case_notice),
+        DuplicateCaseDecided: _of_household(notices.plan_decision_notice),
+        RefundCompleted: _of_household(notices.plan_refund_notice),
+        RefundBounced: _of_household(notices.plan_bounce_notice),
+        ChargebackLost: _of_household(notices.plan_loss_notice),
         commands.MarkSent: _of_household(notices.mark_sent),
         commands.EndNotice: _of_household(notices.end_notice),
     },

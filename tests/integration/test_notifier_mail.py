@@ -35,7 +35,20 @@ from shared.people.writer import PeopleWriter
 from shared.postgres.provision import provision_people
 from tests.conftest import ServiceDatabase
 from tests.integration.mail_server import MailServer
-from tests.unit.notifier.story import DECLINED, ISSUED, OPENED, SETTLED
+from tests.unit.notifier.story import (
+    BOUNCED,
+    CANCELLED,
+    CASE,
+    CHECK,
+    DECIDED,
+    DECLINED,
+    ISSUED,
+    LOST,
+    OPENED,
+    REFUNDED,
+    RETURNED,
+    SETTLED,
+)
 
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
@@ -153,6 +166,17 @@ async def test_a_settled_payment_sends_one_receipt_in_the_members_language(world
     plain = message.get_body(("plain",))
     assert plain is not None
     assert "Zoë Amaru" in plain.get_content()
+
+
+async def test_whatever_becomes_of_the_money_is_told_by_one_mail(world: World) -> None:
+    facts = (SETTLED, DECLINED, CANCELLED, CHECK, RETURNED, CASE, DECIDED, REFUNDED, BOUNCED, LOST)
+    async with held(world) as shard:
+        await shard.tell(OPENED, ISSUED, *facts)
+        outcomes = await shard.outcomes(len(facts))
+    assert all(isinstance(outcome, NoticeSent) for outcome in outcomes)
+    assert len({str(message["Message-ID"]) for _, message in world.mails.taken}) == len(facts)
+    subjects = {str(message["Subject"]) for _, message in world.mails.taken}
+    assert "Su cheque de $312.50 fue devuelto: el dinero no nos llegó (REF-0E)" in subjects
 
 
 async def test_mails_share_few_connections(world: World) -> None:

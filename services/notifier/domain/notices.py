@@ -1,10 +1,23 @@
-"""Deciders: a payment's end plans one notice; a delivery's outcome closes it."""
+"""Deciders: what becomes of a household's money plans one notice; a delivery's outcome closes it."""
 
 from typing import assert_never
 
 from services.notifier.domain.commands import EndNotice, MarkSent
 from services.notifier.domain.household import Contact, Ended, Household, Planned, Sent
-from shared.contracts.billing import AccountOpened, InvoiceIssued, PaymentDeclined, PaymentSettled
+from shared.contracts.billing import (
+    AccountOpened,
+    ChargebackLost,
+    CheckPosted,
+    DuplicateCaseDecided,
+    DuplicateCaseOpened,
+    InvoiceIssued,
+    PaymentCancelled,
+    PaymentDeclined,
+    PaymentReturned,
+    PaymentSettled,
+    RefundBounced,
+    RefundCompleted,
+)
 from shared.contracts.event import Event
 from shared.contracts.gateway import PersonField
 from shared.contracts.notifier import (
@@ -19,9 +32,24 @@ from shared.decider import Context
 from shared.errors import OwnFault
 from shared.ids import root_of_key, thing_id
 
+Told = (
+    PaymentSettled
+    | PaymentDeclined
+    | PaymentCancelled
+    | CheckPosted
+    | PaymentReturned
+    | DuplicateCaseOpened
+    | DuplicateCaseDecided
+    | RefundCompleted
+    | RefundBounced
+    | ChargebackLost
+)
+NOT_TOLD = frozenset({"cancelled_by_member", "charge_found"})
+"""Reasons of a cancellation that the member chose, or of which a case tells."""
+
 
 class NoContact(OwnFault):
-    """A payment came to an end in a household whose opening this log has not seen: the order is broken."""
+    """Something happened to the money of a household whose opening this log has not seen: the order is broken."""
 
 
 def note_contact(fact: AccountOpened, household: Household, context: Context) -> tuple[Event, ...]:
@@ -48,12 +76,65 @@ def note_invoice(fact: InvoiceIssued, household: Household, context: Context) ->
 
 def plan_receipt(fact: PaymentSettled, household: Household, context: Context) -> tuple[Event, ...]:
     """Plan the receipt of a settled payment."""
-    return _plan("payment_receipt", fact, household, context, {"date": fact.settled_on})
+    return _plan("payment_receipt", fact, household, context, fact.settled_on)
 
 
 def plan_decline_notice(fact: PaymentDeclined, household: Household, context: Context) -> tuple[Event, ...]:
     """Plan the notice that a payment was declined and nothing was taken."""
-    return _plan("payment_declined", fact, household, context, {"date": context.effective_date, "reason": fact.reason})
+    return _plan("payment_declined", fact, household, context, context.effective_date, fact.reason)
+
+
+def plan_cancel_notice(fact: PaymentCancelled, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that a payment ended and nothing was taken."""
+    if fact.reason in NOT_TOLD:
+        return ()
+    return _plan("payment_cancelled", fact, household, context, context.effective_date, fact.reason)
+
+
+def plan_check_receipt(fact: CheckPosted, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the receipt of a cheque."""
+    return _plan("payment_receipt", fact, household, context, fact.received_on)
+
+
+def plan_return_notice(fact: PaymentReturned, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that a cheque came back."""
+    return _plan("payment_returned", fact, household, context, fact.returned_on)
+
+
+def plan_case_notice(fact: DuplicateCaseOpened, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that money came twice and waits for a decision."""
+    return _plan("duplicate_found", fact, household, context, context.effective_date, fact.rule)
+
+
+def plan_decision_notice(fact: DuplicateCaseDecided, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice of what becomes of the money; where it went back by other ways, that was told."""
+    match fact.outcome:
+        case "refund":
+            kind: NoticeKind = "duplicate_refund"
+        case "credit":
+            kind = "duplicate_credit"
+        case "not_a_duplicate":
+            kind = "duplicate_dismissed"
+        case "withdrawn":
+            return ()
+        case _:
+            assert_never(fact.outcome)
+    return _plan(kind, fact, household, context, context.effective_date)
+
+
+def plan_refund_notice(fact: RefundCompleted, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that money was given back."""
+    return _plan("refund_completed", fact, household, context, context.effective_date)
+
+
+def plan_bounce_notice(fact: RefundBounced, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that a refund came back."""
+    return _plan("refund_bounced", fact, household, context, fact.bounced_on)
+
+
+def plan_loss_notice(fact: ChargebackLost, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that a bank keeps what it took back."""
+    return _plan("chargeback_lost", fact, household, context, context.effective_date)
 
 
 def mark_sent(command: MarkSent, household: Household, context: Context) -> tuple[Event, ...]:
@@ -78,11 +159,7 @@ def end_notice(command: EndNotice, household: Household, context: Context) -> tu
 
 
 def _plan(
-    kind: NoticeKind,
-    fact: PaymentSettled | PaymentDeclined,
-    household: Household,
-    context: Context,
-    facts: dict[str, str | int],
+    kind: NoticeKind, fact: Told, household: Household, context: Context, day: str, reason: str | None = None
 ) -> tuple[Event, ...]:
     contact = household.contact
     if contact is None:
@@ -101,15 +178,35 @@ def _plan(
             name_version=contact.name_version,
             language=contact.language,
             cause=context.cause.event_id,
-            facts={
-                "amount_minor": fact.amount_minor,
-                "currency": fact.currency,
-                "reference": fact.reference,
-                "invoice": household.invoices.get(fact.invoice_id, fact.invoice_id),
-                **facts,
-            },
+            facts=_facts(fact, household, day, reason),
         ),
     )
+
+
+def _facts(fact: Told, household: Household, day: str, reason: str | None) -> dict[str, str | int]:
+    """Return what the words of a notice need; what it does not have is left out."""
+    facts: dict[str, str | int] = {
+        "amount_minor": fact.amount_minor,
+        "currency": fact.currency,
+        "reference": fact.reference,
+        "date": day,
+    }
+    invoice_id = _invoice_of(fact)
+    if invoice_id is not None:
+        facts["invoice"] = household.invoices.get(invoice_id, invoice_id)
+    if reason is not None:
+        facts["reason"] = reason
+    if isinstance(fact, PaymentReturned | ChargebackLost) and fact.recovery_minor:
+        facts["owed_minor"] = fact.recovery_minor
+    return facts
+
+
+def _invoice_of(fact: Told) -> str | None:
+    match fact:
+        case RefundCompleted() | RefundBounced() | ChargebackLost():
+            return None
+        case _:
+            return fact.invoice_id
 
 
 def _notice_id(kind: NoticeKind, contact: Contact, context: Context) -> str:

@@ -7,7 +7,20 @@ from typing import Any
 from services.notifier.domain.commands import EndNotice, MarkSent
 from services.notifier.domain.household import evolve, initial
 from services.notifier.handlers import REGISTRY
-from shared.contracts.billing import AccountOpened, InvoiceIssued, PaymentDeclined, PaymentSettled
+from shared.contracts.billing import (
+    AccountOpened,
+    ChargebackLost,
+    CheckPosted,
+    DuplicateCaseDecided,
+    DuplicateCaseOpened,
+    InvoiceIssued,
+    PaymentCancelled,
+    PaymentDeclined,
+    PaymentReturned,
+    PaymentSettled,
+    RefundBounced,
+    RefundCompleted,
+)
 from shared.contracts.event import Actor, Event
 from shared.contracts.gateway import PersonField
 from shared.decider import Cause, Context
@@ -57,6 +70,98 @@ DECLINED = PaymentDeclined(
     currency="USD",
     reason="insufficient_funds",
     registered=True,
+)
+CANCELLED = PaymentCancelled(
+    account_id=ACCOUNT,
+    payment_id="pay_3_0c",
+    reference="REF-0C",
+    attempt_id="att_3_0d",
+    invoice_id="inv_3_0b",
+    processor="card",
+    amount_minor=31_250,
+    currency="USD",
+    reason="hold_expired",
+    registered=False,
+)
+CHECK = CheckPosted(
+    account_id=ACCOUNT,
+    payment_id="pay_3_0e",
+    reference="REF-0E",
+    invoice_id="inv_3_0b",
+    bank_account="lockbox",
+    bank_reference="chk_1",
+    amount_minor=31_250,
+    currency="USD",
+    received_on="2026-02-27",
+)
+RETURNED = PaymentReturned(
+    account_id=ACCOUNT,
+    payment_id="pay_3_0e",
+    reference="REF-0E",
+    invoice_id="inv_3_0b",
+    bank_account="lockbox",
+    line_ref="line_1",
+    amount_minor=31_250,
+    from_credit_minor=30_000,
+    recovery_minor=1_250,
+    currency="USD",
+    returned_on="2026-02-26",
+)
+CASE = DuplicateCaseOpened(
+    account_id=ACCOUNT,
+    case_id="case_3_0f",
+    rule="charged_twice",
+    fund_id="case_3_0f",
+    payment_id="pay_3_0c",
+    reference="REF-0C",
+    twin_payment_id="pay_3_0c",
+    invoice_id="inv_3_0b",
+    amount_minor=31_250,
+    currency="USD",
+)
+DECIDED = DuplicateCaseDecided(
+    account_id=ACCOUNT,
+    case_id="case_3_0f",
+    outcome="credit",
+    payment_id="pay_3_0c",
+    reference="REF-0C",
+    invoice_id="inv_3_0b",
+    amount_minor=31_250,
+    currency="USD",
+)
+REFUNDED = RefundCompleted(
+    account_id=ACCOUNT,
+    refund_id="rfd_3_10",
+    payment_id="pay_3_0c",
+    reference="REF-0C",
+    amount_minor=31_250,
+    currency="USD",
+)
+BOUNCED = RefundBounced(
+    account_id=ACCOUNT,
+    refund_id="rfd_3_10",
+    payment_id="pay_3_0c",
+    fund_id="pay_3_0c",
+    reference="REF-0C",
+    processor="card",
+    processor_ref="pi_1",
+    refund_ref="re_1",
+    amount_minor=31_250,
+    currency="USD",
+    bounced_on="2026-02-25",
+    reason="lost_or_stolen_card",
+)
+LOST = ChargebackLost(
+    account_id=ACCOUNT,
+    chargeback_id="cbk_3_11",
+    payment_id="pay_3_0c",
+    fund_id="pay_3_0c",
+    reference="REF-0C",
+    processor="card",
+    amount_minor=31_250,
+    from_credit_minor=31_250,
+    recovery_minor=0,
+    currency="USD",
 )
 
 

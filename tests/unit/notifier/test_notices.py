@@ -1,19 +1,31 @@
 """Which notices the notifier plans, and that each is planned, sent and closed once."""
 
-import pytest
+from typing import Any, get_args
 
+import pytest
+from msgspec import structs
+
+from services.notifier.channels.render import Texts
 from services.notifier.domain.notices import NoContact
 from shared.contracts.billing import AccountOpened
 from shared.contracts.event import Event
-from shared.contracts.notifier import ContactNoted, InvoiceNoted, NoticeEnded, NoticePlanned, NoticeSent
+from shared.contracts.notifier import ContactNoted, InvoiceNoted, NoticeEnded, NoticeKind, NoticePlanned, NoticeSent
 from tests.unit.notifier.story import (
     ACCOUNT,
     AT,
+    BOUNCED,
+    CANCELLED,
+    CASE,
+    CHECK,
+    DECIDED,
     DECLINED,
     GIVEN,
     ISSUED,
+    LOST,
     NOTHING,
     OPENED,
+    REFUNDED,
+    RETURNED,
     SETTLED,
     Story,
     context,
@@ -23,6 +35,23 @@ from tests.unit.notifier.story import (
 
 HOUSEHOLD = GIVEN.after(OPENED, ISSUED)
 PAID = HOUSEHOLD.after(SETTLED)
+TODAY = "2026-03-01"
+TOLD = [
+    (SETTLED, "payment_receipt", "2026-02-28"),
+    (DECLINED, "payment_declined", TODAY),
+    (CANCELLED, "payment_cancelled", TODAY),
+    (CHECK, "payment_receipt", "2026-02-27"),
+    (RETURNED, "payment_returned", "2026-02-26"),
+    (CASE, "duplicate_found", TODAY),
+    (structs.replace(DECIDED, outcome="refund"), "duplicate_refund", TODAY),
+    (structs.replace(DECIDED, outcome="credit"), "duplicate_credit", TODAY),
+    (structs.replace(DECIDED, outcome="not_a_duplicate"), "duplicate_dismissed", TODAY),
+    (REFUNDED, "refund_completed", TODAY),
+    (BOUNCED, "refund_bounced", "2026-02-25"),
+    (LOST, "chargeback_lost", TODAY),
+]
+"""What is told of, by which kind of notice, and the day that it names."""
+WITHOUT_BILL = {"refund_completed", "refund_bounced", "chargeback_lost"}
 
 
 def planned(events: tuple[Event, ...]) -> NoticePlanned:
@@ -77,6 +106,55 @@ def test_a_declined_payment_plans_a_notice_with_its_reason_and_the_day_of_the_de
     assert notice.facts["date"] == "2026-03-01"
 
 
+@pytest.mark.parametrize(("fact", "kind", "day"), TOLD)
+def test_what_becomes_of_the_money_is_told_by_one_notice(fact: Any, kind: str, day: str) -> None:
+    notice = planned(HOUSEHOLD.when(fact))
+    facts = notice.facts
+    assert (notice.kind, facts["date"], facts["amount_minor"], facts["currency"]) == (kind, day, 31_250, "USD")
+    assert facts["reference"] == fact.reference
+    assert facts.get("invoice") == (None if kind in WITHOUT_BILL else "INV-0B")
+    assert HOUSEHOLD.after(fact).when(fact, position=HOUSEHOLD.told + 1) == NOTHING
+
+
+@pytest.mark.parametrize(("fact", "kind", "day"), TOLD)
+def test_every_notice_can_be_written_from_its_facts(fact: Any, kind: str, day: str) -> None:
+    assert Texts().render(kind, "es", "Zoë", planned(HOUSEHOLD.when(fact)).facts).subject
+
+
+def test_every_kind_of_notice_is_planned() -> None:
+    assert {kind for _, kind, _ in TOLD} == set(get_args(NoticeKind))
+
+
+@pytest.mark.parametrize("reason", ["cancelled_by_member", "charge_found"])
+def test_a_cancellation_that_the_member_chose_or_a_case_tells_of_is_not_told(reason: str) -> None:
+    assert HOUSEHOLD.when(structs.replace(CANCELLED, reason=reason)) == NOTHING
+
+
+def test_a_cancellation_is_told_with_its_reason() -> None:
+    assert planned(HOUSEHOLD.when(CANCELLED)).facts["reason"] == "hold_expired"
+
+
+def test_a_case_is_told_with_its_rule() -> None:
+    assert planned(HOUSEHOLD.when(CASE)).facts["reason"] == "charged_twice"
+
+
+def test_a_case_that_ended_by_itself_is_not_told() -> None:
+    assert HOUSEHOLD.when(structs.replace(DECIDED, outcome="withdrawn")) == NOTHING
+
+
+def test_what_the_member_owes_is_told_where_there_is_such() -> None:
+    assert planned(HOUSEHOLD.when(RETURNED)).facts["owed_minor"] == 1_250
+    assert planned(HOUSEHOLD.when(structs.replace(LOST, recovery_minor=70))).facts["owed_minor"] == 70
+    assert "owed_minor" not in planned(HOUSEHOLD.when(LOST)).facts
+
+
+@pytest.mark.parametrize("fact", [CHECK, RETURNED, CASE, DECIDED])
+def test_money_without_a_bill_is_told_without_one(fact: Any) -> None:
+    notice = planned(HOUSEHOLD.when(structs.replace(fact, invoice_id=None)))
+    assert "invoice" not in notice.facts
+    assert Texts().render(notice.kind, "en", "Zoë", notice.facts).plain
+
+
 def test_a_notice_names_its_cause() -> None:
     assert planned(HOUSEHOLD.when(SETTLED)).cause == context(HOUSEHOLD.told + 1).cause.event_id
 
@@ -104,9 +182,10 @@ def test_a_notices_id_begins_with_its_shard() -> None:
     assert notice_of(PAID).startswith("ntc_3_")
 
 
-def test_a_payment_before_the_accounts_opening_is_our_fault() -> None:
+@pytest.mark.parametrize(("fact", "kind", "day"), TOLD)
+def test_money_before_the_accounts_opening_is_our_fault(fact: Any, kind: str, day: str) -> None:
     with pytest.raises(NoContact, match=ACCOUNT):
-        GIVEN.when(SETTLED)
+        GIVEN.when(fact)
 
 
 def test_a_bill_that_was_never_noted_is_named_by_its_id() -> None:

@@ -75,6 +75,10 @@ class Story:
     def entries(self) -> list[EntryPosted]:
         return [event for event in self.events if isinstance(event, EntryPosted)]
 
+    def newest(self, rule: str) -> EntryPosted:
+        """Return the last entry of a rule."""
+        return [entry for entry in self.entries if entry.rule == rule][-1]
+
     def cause_of(self, entry: EntryPosted) -> Event:
         """Return the fact that an entry posts."""
         return self.facts[int(entry.cause.rpartition(".")[2]) - 1]
@@ -167,3 +171,7 @@ def allocated(*parts: tuple[str, str, int], payment_id: str = "pay_3_1", unappli
         ),
         unapplied_minor=unapplied_minor,
     )
+
+
+PAID_200 = (bill(), registered(20_000), settled(20_000), allocated())
+"""A bill of 181.65 paid with 200.00: 18.35 are credit."""

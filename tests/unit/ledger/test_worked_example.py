@@ -5,13 +5,12 @@ import pytest
 from shared.contracts.event import Event
 from shared.contracts.ledger import LimitBroken
 from tests.unit.ledger.facts import bounced, check, debited, lost, opened, part, recovered, returned, sent, unpaid
-from tests.unit.ledger.story import Story, allocated, bill, registered, settled
+from tests.unit.ledger.story import PAID_200, Story, allocated, bill, registered, settled
 
 Walk = list[tuple[tuple[Event, ...], dict[str, int]]]
 
 BILLED = {"1210": 18_165, "1220": 62_666, "2210": -80_831}
 PAID = {"1220": 62_666, "2110": -1_835, "2210": -62_666, "2220": -18_165}
-BY_CARD = (bill(), registered(20_000), settled(20_000), allocated())
 BY_CHECK = (bill(), check(20_000), allocated())
 
 
@@ -29,7 +28,7 @@ BY_CHECK = (bill(), check(20_000), allocated())
         ),
         pytest.param(
             [
-                (BY_CARD, {**PAID, "1125": 20_000}),
+                (PAID_200, {**PAID, "1125": 20_000}),
                 ((opened(),), {**PAID, "1125": 20_000, "2110": 0, "2120": -1_835}),
                 ((sent(),), {**PAID, "1125": 18_165, "2110": 0}),
                 ((bounced(),), {**PAID, "1125": 20_000}),
@@ -38,7 +37,7 @@ BY_CHECK = (bill(), check(20_000), allocated())
         ),
         pytest.param(
             [
-                ((*BY_CARD, opened(), sent()), {**PAID, "1125": 18_165, "2110": 0}),
+                ((*PAID_200, opened(), sent()), {**PAID, "1125": 18_165, "2110": 0}),
                 ((debited(),), {**PAID, "1125": -3_335, "1260": 20_000, "2110": 0, "5040": 1_500}),
                 ((unpaid(part()),), {**BILLED, "1125": -3_335, "1260": 20_000, "2110": -18_165, "5040": 1_500}),
                 ((lost(18_165, 1_835),), {**BILLED, "1125": -3_335, "1250": 1_835, "5040": 1_500}),

@@ -139,10 +139,9 @@ INBOX_REWINDS = _counter(
 # Effects
 EFFECTS_OPEN = _gauge("piperoll_effects_open", "effects", "Intents without outcome", ["kind"])
 EFFECTS_IN_FLIGHT = _gauge("piperoll_effects_in_flight", "calls", "Calls to the outside under way", ["kind"])
-EFFECTS_OVERDUE = _counter(
-    "piperoll_effects_overdue_total", "askings", "Askings after an outcome not known for 24 hours: a person must look",
-    ["kind"],
-)  # fmt: skip
+LIMITS_EXCEEDED = _gauge(
+    "piperoll_limits_exceeded", "effects", "Effects that wait longer than their limit: a person must look", ["kind"]
+)
 OUTCOMES = _counter("piperoll_outcomes_total", "outcomes", "Outcomes of effects", ["kind", "outcome"])
 EFFECT_CALL_SECONDS = _histogram(
     "piperoll_effect_call_seconds", "seconds", "One call to the outside", ["call", "result"], SLOW_S

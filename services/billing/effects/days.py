@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+SATURDAY = 5
+
 
 def bounds_of(day: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return when a day begins and ends, in UTC; a day of 23 or 25 hours where the zone's clock is moved."""
@@ -12,6 +14,14 @@ def bounds_of(day: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def bank_days_later(moment: datetime, days: int) -> datetime:
+    """Return the moment that many bank days later; Saturdays and Sundays are none, holidays are not known here."""
+    while days > 0:
+        moment += timedelta(days=1)
+        days -= moment.weekday() < SATURDAY
+    return moment
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:

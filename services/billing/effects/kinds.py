@@ -13,7 +13,6 @@ from services.billing.effects.reports import ReportReader
 from services.billing.effects.times import Next
 from services.billing.effects.traces import Traces
 from services.billing.effects.works import (
-    AnyWork,
     OpenAttempt,
     OpenHold,
     OpenRefund,
@@ -22,6 +21,7 @@ from services.billing.effects.works import (
     OpenTransfer,
     SentRefund,
     StrangeThing,
+    Work,
 )
 from services.billing.rails.port import Rail
 from shared.clock import Clock
@@ -37,7 +37,7 @@ class Effects:
     limits: Limits
     reports: ReportReader
 
-    async def run(self, work: AnyWork, tries: int, oldest: Callable[[str], OpenReport | None]) -> Next:
+    async def run(self, work: Work, tries: int, oldest: Callable[[str], OpenReport | None]) -> Next:
         """Run a piece of work once; `tries` counts the short waits before, `oldest` gives a processor's oldest day.
 
         Errors: a WorldFault where it must be tried again.

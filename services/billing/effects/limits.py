@@ -1,4 +1,4 @@
-"""What waits for a time, and what must not wait longer than its limit."""
+"""What only waits: for its time, or for another household's answer."""
 
 from datetime import timedelta
 
@@ -8,16 +8,12 @@ from services.billing.effects.times import Again, Ended, Next
 from services.billing.effects.works import OpenHold, OpenTransfer
 from shared.clock import Clock, parse_rfc3339
 from shared.ids import root_of_key
-from shared.telemetry import metrics
-from shared.telemetry.logs import logger
-
-log = logger(__name__)
 
 TRANSFER_WITHIN = timedelta(minutes=10)
 
 
 class Limits:
-    """Ends holds in time, and says of transfers that they take too long."""
+    """Ends holds in time, and tells of transfers that they take too long."""
 
     def __init__(self, outbox: Outbox, clock: Clock) -> None:
         self._outbox = outbox
@@ -34,10 +30,8 @@ class Limits:
         return Ended()
 
     async def transfer(self, work: OpenTransfer) -> Next:
-        """Look at a transfer every ten minutes: one that is still under way then is an alarm."""
+        """Look at a transfer after ten minutes: one that is still under way then has exceeded its limit."""
         now, limit = self._clock.now(), parse_rfc3339(work.sent_at) + TRANSFER_WITHIN
         if now < limit:
             return Again(limit)
-        metrics.EFFECTS_OVERDUE.labels("transfer").inc()
-        log.error("transfer_under_way_too_long", transfer_id=work.transfer_id, sent_at=work.sent_at)
-        return Again(now + TRANSFER_WITHIN)
+        return Again(now + TRANSFER_WITHIN, exceeded="transfer")

@@ -12,7 +12,6 @@ from services.billing.effects.works import (
     OpenTrace,
     OpenTransfer,
     Origin,
-    ReadOnce,
     SentRefund,
     StrangeThing,
     Work,
@@ -38,6 +37,7 @@ from shared.contracts.billing import (
     RefundCompleted,
     RefundNudged,
     RefundOpened,
+    RefundSent,
     RefundStopRequested,
     ReportDue,
     ReportImported,
@@ -55,21 +55,20 @@ RELEVANT = frozenset(
     for event in (
         AttemptPlanned, AttemptRegistered, AttemptNudged, AttemptCancelRequested, PaymentActionRequired,
         PaymentUnknown, PaymentSettled, PaymentDeclined, PaymentCancelled, PaymentHeld, RefundOpened, RefundApproved,
-        RefundStopRequested, RefundNudged, RefundCompleted, RefundBounced, RefundCancelled, ObjectNudged,
+        RefundSent, RefundStopRequested, RefundNudged, RefundCompleted, RefundBounced, RefundCancelled, ObjectNudged,
         DisputeTraced, ObjectIgnored, TransferSent, TransferCompleted, TransferReturned, ReportDue, ReportImported,
     )
 )  # fmt: skip
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a row did: `opened` and `nudged` ask for a run now, `changed` does not, `closed` ends the work.
+    """What a row did: `nudged` asks for a run now, as what opens does; `changed` does not, `closed` ends the work.
 
     `ended_as` are the names at the rail of an attempt that ended.
     """
 
-    how: Literal["opened", "changed", "nudged", "closed"]
+    how: Literal["nudged", "changed", "closed"]
     work_id: str
-    once: ReadOnce | None = None
     ended_as: tuple[str, ...] = ()
 
 
@@ -130,7 +129,11 @@ class OpenWork:
 
     def _open(self, work: Work) -> Change:
         self.by_id[work.work_id] = work
-        return Change("opened", work.work_id)
+        return Change("nudged", work.work_id)
+
+    def end(self, work_id: str) -> None:
+        """Take out what was to be read once, and was."""
+        del self.by_id[work_id]
 
     def _change(self, work_id: str, how: Literal["changed", "nudged"] = "changed", **fields: Any) -> Change | None:
         work = self.by_id.get(work_id)
@@ -147,13 +150,13 @@ class OpenWork:
         ref = work.processor_ref if isinstance(work, OpenAttempt) else None
         return self._close(event.attempt_id, *([ref] if ref is not None else []))
 
-    def _nudge(self, event: AttemptNudged, origin: Origin) -> Change:
+    def _nudge(self, event: AttemptNudged, origin: Origin) -> Change | None:
         work = self.by_id.get(event.attempt_id)
         registered = work.processor_ref if isinstance(work, OpenAttempt) else None
         is_charge = event.object_id.startswith(CHARGE) and work is None
         is_intent = event.object_id.startswith(INTENT) and event.object_id != registered
         if not is_charge and not is_intent:
-            return Change("nudged", event.attempt_id)
+            return self._change(event.attempt_id, "nudged")
         strange = StrangeThing(
             origin=origin,
             account_id=event.account_id,
@@ -161,18 +164,20 @@ class OpenWork:
             attempt_id=event.attempt_id,
             object_id=event.object_id,
         )
-        return Change("nudged", event.attempt_id, strange)
+        return self._open(strange)
 
     def _refund(self, event: Event, envelope: Envelope, row: EventRow) -> Change | None:
         match event:
             case RefundOpened():
                 return self._open(_refund_of(event, envelope, row))
             case RefundApproved(refund_id=refund_id, is_last=True):
-                return self._change(refund_id, "nudged", approve_by=None)
+                return self._change(refund_id, "nudged", approve_by=None, sendable_at=envelope.recorded_at)
+            case RefundSent(refund_id=refund_id):
+                return self._change(refund_id, is_sent=True)
             case RefundStopRequested(refund_id=refund_id):
                 return self._change(refund_id, "nudged", is_stopping=True)
             case RefundNudged(refund_id=refund_id) if refund_id in self.by_id:
-                return Change("nudged", refund_id)
+                return self._change(refund_id, "nudged")
             case RefundNudged():
                 again = SentRefund(
                     origin=_origin(envelope, row),
@@ -180,7 +185,7 @@ class OpenWork:
                     refund_id=event.refund_id,
                     object_id=event.object_id,
                 )
-                return Change("nudged", event.refund_id, again)
+                return self._open(again)
             case RefundCompleted() | RefundBounced() | RefundCancelled():
                 return self._close(event.refund_id)
             case _:
@@ -199,7 +204,7 @@ class OpenWork:
                 kind=event.kind,
                 causes=(*causes, envelope.event_id),
             )
-            return Change("opened" if known is None else "nudged", work_id)
+            return Change("nudged", work_id)
         if len(causes) > 1:
             return self._change(work_id, "nudged", causes=causes[1:])
         return self._close(work_id)
@@ -244,7 +249,7 @@ def _refund_of(event: RefundOpened, envelope: Envelope, row: EventRow) -> OpenRe
         currency=event.currency,
         processor_ref=event.processor_ref,
         charge_ref=event.charge_ref,
-        opened_at=envelope.recorded_at,
+        sendable_at=envelope.recorded_at,
         approve_by=event.approve_by,
     )
 

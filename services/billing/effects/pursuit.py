@@ -20,6 +20,7 @@ from services.billing.domain.commands import (
 )
 from services.billing.domain.decisions import BY_MEMBER
 from services.billing.effects import times
+from services.billing.effects.days import bank_days_later, day_of
 from services.billing.effects.open_work import CHARGE
 from services.billing.effects.outbox import Outbox
 from services.billing.effects.times import Again, Ended, Next
@@ -46,12 +47,12 @@ from shared.contracts.envelope import open_fact
 from shared.errors import OwnFault
 from shared.eventlog.command import Answer
 from shared.faults import Point, reach
-from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
 
 MOST_CALLS = 8
+PROCESSING_BANK_DAYS = 2
 TIMEOUT = "processor_timeout"
 ACTION_EXPIRED = "action_expired"
 AT_PROCESSOR = "cancelled_at_processor"
@@ -149,8 +150,7 @@ class Pursuit:
                         return await self._ask_member(work, url)
                     answer = await self._rail.cancel(ref)
                 case Processing():
-                    now = self._clock.now()
-                    return Again(times.next_asking(parse_rfc3339(work.planned_at), now))
+                    return self._processing(work)
                 case NoAnswer():
                     return await self._unknown(work)
                 case Busy():
@@ -202,12 +202,15 @@ class Pursuit:
         if work.unknown_since is None:
             command = MarkUnknown(**_ids(work), since=rfc3339(now))
             await self._outbox.outcome(work.origin, command, "unknown")
-        elif now - since >= times.PERSON_AFTER:
-            metrics.EFFECTS_OVERDUE.labels("card").inc()
-            log.error("outcome_not_known_for_a_day", attempt_id=work.attempt_id, processor_ref=work.processor_ref)
         limit = times.deadline(work)
         asking = times.next_asking(since, now)
-        return Again(min(asking, limit) if limit > now else asking)
+        exceeded: times.Limit | None = "unknown" if now - since >= times.PERSON_AFTER else None
+        return Again(min(asking, limit) if limit > now else asking, exceeded)
+
+    def _processing(self, work: OpenAttempt) -> Next:
+        now, since = self._clock.now(), parse_rfc3339(work.planned_at)
+        is_late = now >= bank_days_later(since, PROCESSING_BANK_DAYS)
+        return Again(times.next_asking(since, now), "processing" if is_late else None)
 
     async def _ask_member(self, work: OpenAttempt, url: str) -> Next:
         now = self._clock.now()
@@ -254,7 +257,7 @@ class Pursuit:
                 return times.soon(self._clock.now(), tries)
 
     def _day(self, paid: Succeeded) -> str:
-        return paid.settled_at.astimezone(self._zone).date().isoformat()
+        return day_of(paid.settled_at, self._zone).isoformat()
 
 
 def _ids(work: OpenAttempt | StrangeThing) -> dict[str, str]:

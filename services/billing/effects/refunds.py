@@ -3,20 +3,29 @@
 Every step is safe to run twice, because a refund bears our id and is looked for before it is made.
 """
 
-from datetime import datetime
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from services.billing.domain.commands import EndRefund, NoteRefund
 from services.billing.effects import times
+from services.billing.effects.days import day_of
 from services.billing.effects.outbox import PRINCIPAL, Outbox
 from services.billing.effects.times import Again, Ended, Next
 from services.billing.effects.works import OpenRefund, Origin, SentRefund
-from services.billing.rails.port import Busy, Misasked, NoAnswer, Rail, Refunded, RefundOrder, RefundState, Refused
+from services.billing.rails.port import (
+    Busy,
+    Misasked,
+    NoAnswer,
+    Rail,
+    RailDown,
+    Refunded,
+    RefundOrder,
+    RefundState,
+    Refused,
+)
 from shared.clock import Clock, parse_rfc3339
 from shared.faults import Point, reach
 from shared.ids import root_of_key
-from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -33,23 +42,29 @@ class Refunds:
         self._spoiled: dict[str, int] = {}
 
     async def pursue(self, work: OpenRefund, tries: int) -> Next:
-        """Take a refund as far as the rail's answers allow (RailDown)."""
-        now = self._clock.now()
+        """Take a refund as far as the rail's answers allow."""
         if work.approve_by is not None:
-            return await self._await_approval(work, work.approve_by, now)
-        if now - parse_rfc3339(work.opened_at) >= times.PERSON_AFTER and tries:
-            metrics.EFFECTS_OVERDUE.labels("refund").inc()
-            log.error("refund_not_done_for_a_day", refund_id=work.refund_id)
-        found = [one for one in await self._rail.refunds_of(work.processor_ref) if one.refund_id == work.refund_id]
-        if found:
-            return await self._note(work, found[0])
-        if work.is_stopping:
-            return await self._end(work, "chargeback")
-        return await self._make(work, tries)
+            return await self._await_approval(work, work.approve_by)
+        try:
+            found = await self._find(work)
+            if found is not None:
+                return await self._note(work, found)
+            if work.is_stopping:
+                return await self._end(work, "chargeback")
+            return await self._make(work, tries)
+        except RailDown as error:
+            log.warning("refund_not_answered", refund_id=work.refund_id, error=str(error))
+            return self._later(work, times.soon(self._clock.now(), tries))
 
-    async def _await_approval(self, work: OpenRefund, approve_by: str, now: datetime) -> Next:
+    async def _await_approval(self, work: OpenRefund, approve_by: str) -> Next:
         until = parse_rfc3339(approve_by)
-        return Again(until) if now < until else await self._end(work, "approval_expired")
+        return Again(until) if self._clock.now() < until else await self._end(work, "approval_expired")
+
+    async def _find(self, work: OpenRefund) -> RefundState | None:
+        """Return the refund that bears our id, the oldest where there should be two."""
+        listed = await self._rail.refunds_of(work.processor_ref)
+        ours = [one for one in listed if one.refund_id == work.refund_id]
+        return min(ours, key=lambda one: one.sent_at, default=None)
 
     async def _make(self, work: OpenRefund, tries: int) -> Next:
         order = RefundOrder(
@@ -68,18 +83,30 @@ class Refunds:
             case Refunded(state):
                 return await self._note(work, state)
             case Refused():
-                return await self._end(work, "refused_by_processor")
+                return await self._refused(work)
             case Busy():
-                return times.soon(self._clock.now(), tries)
+                return self._later(work, times.soon(self._clock.now(), tries))
             case NoAnswer(spoiled):
                 if spoiled:
                     self._spoiled[work.refund_id] = self._spoiled.get(work.refund_id, 0) + 1
-                return times.soon(self._clock.now(), tries)
+                return self._later(work, times.soon(self._clock.now(), tries))
             case Misasked(code):
                 log.error("rail_misasked", refund_id=work.refund_id, code=code)
-                return Again(self._clock.now() + times.MISASKED_WAIT)
+                return self._later(work, Again(self._clock.now() + times.MISASKED_WAIT))
             case _:
                 assert_never(answer)
+
+    async def _refused(self, work: OpenRefund) -> Next:
+        """Look once more before it is ended: what it is refused for may be our own, made by a call that came late."""
+        found = await self._find(work)
+        return await (self._end(work, "refused_by_processor") if found is None else self._note(work, found))
+
+    def _later(self, work: OpenRefund, again: Again) -> Again:
+        """Return a short wait; after a day in which it could not be sent an asking time, and that it is too late."""
+        now, since = self._clock.now(), parse_rfc3339(work.sendable_at)
+        if work.is_sent or now - since < times.PERSON_AFTER:
+            return again
+        return Again(times.next_asking(since, now), exceeded="refund")
 
     async def look_again(self, work: SentRefund) -> Next:
         """Read a refund that had its end: it may have been sent back since (RailDown)."""
@@ -90,9 +117,9 @@ class Refunds:
 
     async def _note(self, work: OpenRefund, state: RefundState) -> Next:
         await self._submit(work.origin, work.account_id, self._noted(work.account_id, work.refund_id, state))
-        if state.status == "pending":
-            return Again(times.next_asking(state.sent_at, self._clock.now()))
-        return self._done(work)
+        if state.status == "succeeded" or state.ended_at is not None:
+            return self._done(work)
+        return Again(times.next_asking(state.sent_at, self._clock.now()))
 
     async def _end(self, work: OpenRefund, reason: str) -> Next:
         command = EndRefund(account_id=work.account_id, refund_id=work.refund_id, reason=reason)  # type: ignore[arg-type]
@@ -110,15 +137,12 @@ class Refunds:
             refund_ref=state.ref,
             status=state.status,
             reason=state.reason,
-            sent_on=self._day(state.sent_at),
-            ended_on=self._day(state.ended_at) if state.ended_at is not None else None,
+            sent_on=day_of(state.sent_at, self._zone).isoformat(),
+            ended_on=day_of(state.ended_at, self._zone).isoformat() if state.ended_at is not None else None,
         )
 
-    def _day(self, moment: datetime) -> str:
-        return moment.astimezone(self._zone).date().isoformat()
-
     async def _submit(self, origin: Origin, account_id: str, command: NoteRefund | EndRefund) -> None:
-        said = command.status if isinstance(command, NoteRefund) else command.reason
+        said = f"{command.status}:{command.ended_on}" if isinstance(command, NoteRefund) else command.reason
         reach(Point.EFFECT_BEFORE_OUTCOME)
         root = root_of_key(origin.tenant, PRINCIPAL, "refund", account_id, f"{command.refund_id}:{said}")
         await self._outbox.submit(origin, command, root)

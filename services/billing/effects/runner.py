@@ -9,12 +9,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol, assert_never
 
+from services.billing.effects.exceeded import Exceeded
 from services.billing.effects.index import Index
 from services.billing.effects.kinds import Effects
 from services.billing.effects.lanes import Lanes
 from services.billing.effects.open_work import Change, OpenWork
 from services.billing.effects.times import Again, Ended, Next, soon
-from services.billing.effects.works import AnyWork, OpenHold, OpenTransfer, ReadOnce
+from services.billing.effects.works import OpenHold, OpenTransfer, ReadOnce, Work
 from shared.clock import Clock
 from shared.errors import WorldFault
 from shared.eventlog.ports import EventRow
@@ -50,7 +51,6 @@ class EffectRunner:
         self._clock = clock
         self._lanes = Lanes(MOST_CALLS)
         self._open = OpenWork()
-        self._once: dict[str, ReadOnce] = {}
         self._tries: dict[str, int] = {}
         self._position = 0
         self._has_begun = False
@@ -58,6 +58,7 @@ class EffectRunner:
         self._rows: list[EventRow] = []
         self._wake = asyncio.Event()
         self._changed: set[str] = set()
+        self._exceeded = Exceeded()
         self._calls: set[asyncio.Task[None]] = set()
         self._loop: list[asyncio.Task[None]] = []
         self._counted = 0
@@ -72,7 +73,7 @@ class EffectRunner:
         if not self._has_begun:
             return False
         is_open = any(not isinstance(work, OpenHold | OpenTransfer) for work in self._open.by_id.values())
-        return not self._rows and not is_open and not self._once and self._lanes.running == 0
+        return not self._rows and not is_open and self._lanes.running == 0
 
     async def start(self) -> None:
         """Begin; what the index and the log say is open is run again."""
@@ -101,6 +102,7 @@ class EffectRunner:
             log.warning("open_work_not_kept", shard=self._shard, error=str(error))
         await self._index.close()
         self._count(0)
+        self._exceeded.clear()
 
     async def _run(self) -> None:
         while True:
@@ -151,29 +153,26 @@ class EffectRunner:
             self._react(change)
 
     def _react(self, change: Change) -> None:
+        self._changed.add(change.work_id)
         match change.how:
-            case "opened":
-                self._changed.add(change.work_id)
+            case "nudged":
                 self._lanes.now(change.work_id)
             case "changed":
-                self._changed.add(change.work_id)
+                return
             case "closed":
-                self._changed.add(change.work_id)
                 self._remember_end(change)
-                self._tries.pop(change.work_id, None)
-                self._lanes.forget(change.work_id)
-            case "nudged":
-                if change.once is not None:
-                    self._once[change.once.work_id] = change.once
-                    self._lanes.now(change.once.work_id)
-                elif change.work_id in self._open.by_id:
-                    self._changed.add(change.work_id)
-                    self._lanes.now(change.work_id)
+                self._forget(change.work_id)
             case _:
                 assert_never(change.how)
 
+    def _forget(self, work_id: str) -> None:
+        self._tries.pop(work_id, None)
+        self._exceeded.note(work_id, None)
+        self._lanes.forget(work_id)
+
     def _remember_end(self, change: Change) -> None:
-        self._ended[change.work_id] = change.ended_as
+        if change.ended_as:
+            self._ended[change.work_id] = change.ended_as
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
 
@@ -184,13 +183,13 @@ class EffectRunner:
     def _launch(self) -> None:
         self._lanes.wake(self._clock.now())
         while (work_id := self._lanes.take()) is not None:
-            work = self._open.by_id.get(work_id) or self._once.get(work_id)
+            work = self._open.by_id.get(work_id)
             if work is not None and self._lanes.start(work_id, work.lane):
                 call = asyncio.get_running_loop().create_task(self._call(work))
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
 
-    async def _call(self, work: AnyWork) -> None:
+    async def _call(self, work: Work) -> None:
         work_id = work.work_id
         after: Next | None = None
         metrics.EFFECTS_IN_FLIGHT.labels("card").inc()
@@ -204,7 +203,7 @@ class EffectRunner:
                 self._plan(work, after, again)
             self._wake.set()
 
-    async def _outcome(self, work: AnyWork) -> Next:
+    async def _outcome(self, work: Work) -> Next:
         tries = self._tries.get(work.work_id, 0)
         try:
             return await self._effects.run(work, tries, self._open.oldest_report)
@@ -215,21 +214,23 @@ class EffectRunner:
             log.critical("effect_failed", work_id=work.work_id, exc_info=error)
             return soon(self._clock.now(), OWN_FAULT_TRIES)
 
-    def _plan(self, work: AnyWork, after: Next, again: bool) -> None:
+    def _plan(self, work: Work, after: Next, again: bool) -> None:
         work_id = work.work_id
+        if work_id not in self._open.by_id:
+            return
         match after:
-            case Ended() if work_id in self._once:
-                del self._once[work_id]
-                self._tries.pop(work_id, None)
-            case Ended() if work_id in self._open.by_id:
+            case _ if again:
+                self._lanes.now(work_id)
+            case Ended() if isinstance(work, ReadOnce):
+                self._open.end(work_id)
+                self._changed.add(work_id)
+                self._forget(work_id)
+            case Ended():
                 self._lanes.at(work_id, soon(self._clock.now(), OWN_FAULT_TRIES).at)
-            case Again(at):
+            case Again(at, exceeded):
                 self._tries[work_id] = self._tries.get(work_id, 0) + 1
+                self._exceeded.note(work_id, exceeded)
                 self._lanes.at(work_id, at)
-            case _:
-                return
-        if again and (work_id in self._open.by_id or work_id in self._once):
-            self._lanes.now(work_id)
 
     async def _sleep(self) -> None:
         due = self._lanes.next_due()

@@ -1,6 +1,7 @@
 """When an attempt is asked about again, and when it has waited long enough; all on the stack clock."""
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -21,10 +22,14 @@ class Ended(msgspec.Struct, frozen=True):
     """An outcome is committed, or another's was."""
 
 
+Limit = Literal["unknown", "processing", "refund", "transfer"]
+
+
 class Again(msgspec.Struct, frozen=True):
-    """Nothing more now; `at` is when to look again, at the latest."""
+    """Nothing more now; `at` is when to look again, at the latest. `exceeded`: it waits longer than this limit."""
 
     at: datetime
+    exceeded: Limit | None = None
 
 
 Next = Ended | Again

@@ -1,5 +1,6 @@
 """Objects of the processor that name no household, fetched and followed to the one they concern."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from services.billing.domain.commands import IgnoreObject, TraceDispute
@@ -42,9 +43,6 @@ class Traces:
         return self._traced(dispute)
 
     def _traced(self, dispute: DisputeState) -> TraceDispute:
-        def day(moment: object) -> str | None:
-            return None if moment is None else day_of(moment, self._zone).isoformat()  # type: ignore[arg-type]
-
         return TraceDispute(
             object_id=dispute.ref,
             account_id=dispute.account_id or "",
@@ -61,7 +59,10 @@ class Traces:
             due_by=None if dispute.due_by is None else rfc3339(dispute.due_by),
             debited_minor=dispute.debited_minor,
             fee_minor=dispute.fee_minor,
-            debited_on=day(dispute.debited_at),
+            debited_on=self._day(dispute.debited_at),
             reinstated_minor=dispute.reinstated_minor,
-            reinstated_on=day(dispute.reinstated_at),
+            reinstated_on=self._day(dispute.reinstated_at),
         )
+
+    def _day(self, moment: datetime | None) -> str | None:
+        return None if moment is None else day_of(moment, self._zone).isoformat()

@@ -60,7 +60,10 @@ class OpenHold(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class OpenRefund(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A refund without an end. `approve_by` while approvals are missing; `is_stopping`: it shall not leave any more."""
+    """A refund without an end; it may be sent since `sendable_at`, but for approvals that are missing (`approve_by`).
+
+    `is_sent`: the processor has it. `is_stopping`: it shall not leave any more.
+    """
 
     origin: Origin
     account_id: str
@@ -70,8 +73,9 @@ class OpenRefund(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     currency: str
     processor_ref: str
     charge_ref: str
-    opened_at: str
+    sendable_at: str
     approve_by: str | None = None
+    is_sent: bool = False
     is_stopping: bool = False
 
     @property
@@ -169,10 +173,9 @@ class SentRefund(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         return self.account_id
 
 
-Work = OpenAttempt | OpenHold | OpenRefund | OpenTrace | OpenTransfer | OpenReport
 ReadOnce = StrangeThing | SentRefund
-"""Never stored: the webhook or the processor's event list speaks of it again."""
-AnyWork = Work | ReadOnce
+"""Ends when it was read, with or without an event that says so: read again after a crash, it adds nothing."""
+Work = OpenAttempt | OpenHold | OpenRefund | OpenTrace | OpenTransfer | OpenReport | ReadOnce
 
 
 def report_id(processor: str, day: str) -> str:

@@ -36,6 +36,7 @@ WITH_CHARGE = ["latest_charge.balance_transaction"]
 NET_KINDS = (
     "charge.succeeded",
     "charge.dispute.created",
+    "charge.dispute.updated",
     "charge.dispute.closed",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",

@@ -29,6 +29,7 @@ REFUNDS = "/v1/refunds"
 WITH_LINES = ["balance_transaction", "failure_balance_transaction"]
 WITH_INTENT = ["payment_intent"]
 WITH_LINE = ["balance_transaction"]
+NEVER = ("charge_already_refunded", "charge_disputed")
 STATUS: dict[str, Literal["pending", "succeeded", "failed", "canceled"]] = {
     "pending": "pending",
     "requires_action": "pending",
@@ -74,7 +75,7 @@ class CardMoney(CardCalls):
         try:
             return Refunded(refund_of(_read_refund(await timed("refund", call))))
         except stripe.InvalidRequestError as error:
-            return Busy() if error.http_status in (409, 429) else Refused(error.code or str(error.http_status))
+            return _refusal(error)
         except stripe.IdempotencyError as error:
             return Busy() if error.http_status == 409 else NoAnswer(spoiled=True)
         except stripe.StripeError as error:
@@ -121,6 +122,14 @@ class CardMoney(CardCalls):
             currency=charge.currency.upper(),
             settled_at=settled_at(charge),
         )
+
+
+def _refusal(error: stripe.InvalidRequestError) -> Refused | Busy | Misasked:
+    """Return a no for good only where the charge can give back no such amount; all else asks wrongly."""
+    code = error.code or str(error.http_status)
+    if error.http_status in (409, 429):
+        return Busy()
+    return Refused(code) if code in NEVER or error.param == "amount" else Misasked(code)
 
 
 def settled_at(charge: Charge) -> datetime:

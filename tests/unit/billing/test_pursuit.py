@@ -11,7 +11,6 @@ from services.billing.effects.times import Again
 from services.billing.effects.works import OpenAttempt, Origin
 from services.billing.rails.port import NoAnswer
 from shared.clock import ManualClock, rfc3339
-from shared.telemetry.metrics import EFFECTS_OVERDUE
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -33,13 +32,13 @@ def attempt(unknown_for: timedelta) -> OpenAttempt:
 
 
 @pytest.mark.parametrize(
-    ("unknown_for", "told"), [(timedelta(hours=23, minutes=59), 0), (timedelta(hours=24), 1), (timedelta(days=9), 1)]
+    ("unknown_for", "exceeded"),
+    [(timedelta(hours=23, minutes=59), None), (timedelta(hours=24), "unknown"), (timedelta(days=9), "unknown")],
 )
-async def test_an_outcome_not_known_for_a_day_is_told_at_each_asking(unknown_for: timedelta, told: int) -> None:
+async def test_an_outcome_not_known_for_a_day_exceeds_its_limit(unknown_for: timedelta, exceeded: str | None) -> None:
     rail: Any = SilentRail()
     outbox: Any = None
-    before = EFFECTS_OVERDUE.labels("card")._value.get()
     answer = await Pursuit(rail, outbox, ManualClock(NOW), ZoneInfo("UTC")).pursue(attempt(unknown_for), tries=0)
     assert isinstance(answer, Again)
     assert NOW < answer.at <= NOW + timedelta(hours=1)
-    assert EFFECTS_OVERDUE.labels("card")._value.get() - before == told
+    assert answer.exceeded == exceeded

@@ -1,0 +1,95 @@
+"""The effect runner stops when it is told to, and reads what is to be read, whoever had begun it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.billing.effects.index import MemoryIndex
+from services.billing.effects.runner import EffectRunner
+from services.billing.effects.times import Again, Ended, Next
+from services.billing.effects.works import Work
+from shared.clock import ManualClock
+from shared.contracts.billing import AttemptNudged, RefundCompleted, RefundNudged
+from shared.telemetry.metrics import LIMITS_EXCEEDED
+from tests.unit.billing.effect_story import NOW, REFUND, Log, row
+
+_refund: Any = {"account_id": "acc_a", "refund_id": "rfd_0_a", "payment_id": "pay_0_a"}
+COMPLETED = RefundCompleted(**_refund, reference="R", amount_minor=100, currency="USD")
+REFUND_NUDGED = RefundNudged(**_refund, object_id="re_1")
+CHARGE_NUDGED = AttemptNudged(account_id="acc_a", payment_id="pay_0_a", attempt_id="att_0_a", object_id="ch_2")
+
+
+class Effects:
+    """Notes what runs; answers with `after`, None: never."""
+
+    def __init__(self, after: Next | None) -> None:
+        self.after = after
+        self.ran: list[str] = []
+
+    async def run(self, work: Work, *_: Any) -> Next:
+        self.ran.append(work.work_id)
+        if self.after is None:
+            await asyncio.Event().wait()
+        assert self.after is not None
+        return self.after
+
+
+def runner_over(log: Log, effects: Any, index: MemoryIndex | None = None) -> EffectRunner:
+    return EffectRunner(0, log, index or MemoryIndex(), effects, ManualClock(NOW))
+
+
+async def started(log: Log, effects: Effects, index: MemoryIndex | None = None) -> EffectRunner:
+    runner = runner_over(log, effects, index)
+    await runner.start()
+    await asyncio.sleep(0.02)
+    return runner
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_runner_that_is_woken_and_stopped_at_once_stops(steps: int) -> None:
+    runner = await started(Log(REFUND), Effects(Again(NOW + timedelta(minutes=1))))
+    runner.committed([])
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    done, _ = await asyncio.wait([asyncio.ensure_future(runner.stop())], timeout=1)
+    assert done
+
+
+@pytest.mark.parametrize(("nudge", "work_id"), [(REFUND_NUDGED, "again:rfd_0_a"), (CHARGE_NUDGED, "strange:ch_2")])
+async def test_what_is_to_be_read_is_read_by_the_next_owner_where_one_could_not(nudge: Any, work_id: str) -> None:
+    log, index = Log(REFUND, COMPLETED, nudge), MemoryIndex()
+    fails, reads = Effects(Again(NOW + timedelta(hours=1))), Effects(Ended())
+    await (await started(log, fails, index)).stop()
+    second = await started(log, reads, index)
+    assert (fails.ran, reads.ran) == ([work_id], [work_id])
+    assert second.is_idle()
+    await second.stop()
+
+
+async def test_what_was_read_is_read_again_when_it_is_spoken_of_again() -> None:
+    effects = Effects(Ended())
+    runner = await started(Log(CHARGE_NUDGED), effects)
+    runner.committed([row(CHARGE_NUDGED, 2)])
+    await asyncio.sleep(0.02)
+    assert effects.ran == ["strange:ch_2"] * 2
+    await runner.stop()
+
+
+async def test_what_exceeds_its_limit_is_counted_until_it_ends_or_another_has_the_shard() -> None:
+    def counted() -> float:
+        value: float = LIMITS_EXCEEDED.labels("refund")._value.get()
+        return value
+
+    late = Again(NOW + timedelta(hours=1), exceeded="refund")
+    runner = await started(Log(REFUND), Effects(late))
+    assert counted() == 1
+    runner.committed([row(COMPLETED, 2)])
+    await asyncio.sleep(0.02)
+    assert counted() == 0
+    await runner.stop()
+    other = await started(Log(REFUND), Effects(late))
+    assert counted() == 1
+    await other.stop()
+    assert counted() == 0

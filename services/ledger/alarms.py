@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from services.ledger.checks import trial_balance_minor
+from services.ledger.checks import late_payouts, trial_balance_minor, unexplained_minor
 from shared.contracts.ledger import LimitBroken
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow
@@ -38,10 +38,11 @@ class LimitAlarm:
         """Nothing to end."""
 
 
-class TrialBalanceAlarm:
-    """A part of shard 0: once a minute, all debits less all credits of all shards; anything but 0 is a fault of ours.
+class BooksAlarm:
+    """A part of shard 0: once a minute, over all shards: the trial balance, what is unexplained, payouts that are late.
 
-    An entry is folded in one transaction, so the sum is 0 however far each shard's projection is.
+    An entry is folded in one transaction, so all debits less all credits are 0 however far each shard's projection is;
+    anything else is a fault of ours.
     """
 
     def __init__(self, context: ShardContext, every_s: float = SUM_EVERY_S) -> None:
@@ -55,7 +56,7 @@ class TrialBalanceAlarm:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def committed(self, rows: Sequence[EventRow]) -> None:
-        """Commits do not concern it: it looks at the projection."""
+        """Commits do not concern it: it looks at the projections."""
 
     async def stop(self) -> None:
         """End."""
@@ -67,10 +68,20 @@ class TrialBalanceAlarm:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                minor = await asyncio.to_thread(trial_balance_minor, self._context.dsn)
+                await asyncio.to_thread(self._measure, self._context.dsn)
             except psycopg.Error as error:
-                log.warning("trial_balance_unknown", error=repr(error))
-                continue
-            metrics.TRIAL_BALANCE_MINOR.set(minor)
-            if minor:
-                log.critical("trial_balance_is_not_zero", minor=minor)
+                log.warning("books_not_measured", error=repr(error))
+
+    def _measure(self, dsn: str) -> None:
+        minor = trial_balance_minor(dsn)
+        metrics.TRIAL_BALANCE_MINOR.set(minor)
+        if minor:
+            log.critical("trial_balance_is_not_zero", minor=minor)
+        for account, unexplained in unexplained_minor(dsn).items():
+            metrics.UNEXPLAINED_MINOR.labels(account).set(unexplained)
+            if unexplained:
+                log.error("exceptions_unexplained", account=account, minor=unexplained)
+        late = late_payouts(dsn)
+        metrics.PAYOUTS_LATE.set(late)
+        if late:
+            log.error("payouts_late", payouts=late)

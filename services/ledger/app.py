@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.ledger.alarms import LimitAlarm, TrialBalanceAlarm
+from services.ledger.alarms import BooksAlarm, LimitAlarm
 from services.ledger.config import LedgerSettings
 from services.ledger.handlers import REGISTRY
 from services.ledger.projections import PROJECTIONS
@@ -18,7 +18,7 @@ def parts(context: ShardContext) -> Sequence[ShardPart]:
         ProjectionRunner(context, PROJECTIONS),
         Reconciler(context),
         LimitAlarm(context),
-        TrialBalanceAlarm(context),
+        BooksAlarm(context),
     )
 
 

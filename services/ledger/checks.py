@@ -37,6 +37,20 @@ def newest_differences(dsn: str) -> list[tuple[str, str, str, int]]:
     return [(account, sub_key, day, int(minor)) for account, sub_key, day, minor in rows]
 
 
+def unexplained_minor(dsn: str) -> dict[str, int]:
+    """Return per reconciled account the sum without sign of its exceptions that are open and not explained."""
+    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection:
+        rows = connection.execute(_SQL["unexplained"]).fetchall()
+    return {account: int(minor) for account, minor in rows}
+
+
+def late_payouts(dsn: str) -> int:
+    """Return how many payouts the bank has not shown for more than three bank days, explained or not."""
+    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection:
+        row = connection.execute(_SQL["late_payouts"]).fetchone()
+    return int(row[0]) if row else 0
+
+
 def entries(dsn: str) -> int:
     """Return how many entries are posted."""
     with psycopg.connect(conninfo(dsn, APPLICATION)) as connection:

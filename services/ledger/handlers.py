@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from services.ledger.domain import household, processor
+from services.ledger.domain import bank, household, processor, reconciled
 from services.ledger.domain.household import Household
-from services.ledger.domain.processor import Processor, ReconcileDay, stream_of
+from services.ledger.domain.reconciled import Reconciled, ReconcileDay, ReviewExceptions
 from shared.contracts.billing import (
     AttemptRegistered,
+    BankStatementImported,
     ChargebackDebited,
     ChargebackLost,
     ChargebackWon,
@@ -31,10 +32,12 @@ from shared.contracts.billing import (
     TransferReturned,
     TransferSent,
 )
+from shared.contracts.gateway import ExplanationRequested
 from shared.decider import Handler, Registry, StreamKind
 
 HOUSEHOLD = StreamKind("acc", Household, household.initial, household.evolve)
-PROCESSOR = StreamKind("prc", Processor, processor.initial, processor.evolve)
+PROCESSOR = StreamKind("prc", Reconciled, reconciled.initial, reconciled.evolve)
+BANK = StreamKind("bnk", Reconciled, reconciled.initial, reconciled.evolve)
 
 
 def _household(fact: Any) -> str:
@@ -42,13 +45,21 @@ def _household(fact: Any) -> str:
     return stream
 
 
-def _processor(message: Any) -> str:
-    return stream_of(message.processor)
+def _processor(report: ReportPartImported | ReportImported) -> str:
+    return reconciled.stream_of("1125", report.processor)
+
+
+def _bank(statement: BankStatementImported) -> str:
+    return reconciled.stream_of("1010", statement.bank_account)
+
+
+def _reconciled(message: ReconcileDay | ReviewExceptions | ExplanationRequested) -> str:
+    return reconciled.stream_of(message.account, message.sub_key)
 
 
 REGISTRY = Registry(
     service="ledger",
-    kinds=(HOUSEHOLD, PROCESSOR),
+    kinds=(HOUSEHOLD, PROCESSOR, BANK),
     handlers={
         InvoiceIssued: Handler(_household, household.post_invoice),
         AttemptRegistered: Handler(_household, household.post_attempt),
@@ -74,6 +85,9 @@ REGISTRY = Registry(
         TransferReturned: Handler(_household, household.post_transfer_returned),
         ReportPartImported: Handler(_processor, processor.take_part),
         ReportImported: Handler(_processor, processor.take_report),
-        ReconcileDay: Handler(_processor, processor.reconcile),
+        BankStatementImported: Handler(_bank, bank.take_statement),
+        ReconcileDay: Handler(_reconciled, reconciled.reconcile),
+        ReviewExceptions: Handler(_reconciled, reconciled.review),
+        ExplanationRequested: Handler(_reconciled, reconciled.explain),
     },
 )

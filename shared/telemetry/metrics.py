@@ -163,7 +163,12 @@ PROJECTION_LAG = _gauge(
 PROJECTION_SECONDS = _histogram("piperoll_projection_seconds", "seconds", "One batch of a projection", ["projection"])
 # Money
 UNEXPLAINED_MINOR = _gauge(
-    "piperoll_unexplained_minor", "minor units", "Books against processor, must be 0", ["account"]
+    "piperoll_unexplained_minor", "minor units",
+    "Sum without sign of the exceptions of a reconciled account that are open and not explained, must be 0",
+    ["account"],
+)  # fmt: skip
+PAYOUTS_LATE = _gauge(
+    "piperoll_payouts_late", "payouts", "Payouts that the bank has not shown for more than three bank days"
 )
 TRIAL_BALANCE_MINOR = _gauge("piperoll_trial_balance_minor", "minor units", "All debits less all credits, must be 0")
 LIMITS_BROKEN = _counter("piperoll_limits_broken_total", "entries", "Billing decisions that the accounts did not allow")

@@ -38,7 +38,7 @@ ACCOUNTS: tuple[Account, ...] = (
     _account("1110", "transit.ach_debits", "D", "file", NEVER, "household"),
     _account("1120", "transit.card", "D", "processor", NEVER, "household"),
     _account("1125", "processor.balance", "D", "processor", MAY, "house"),
-    _account("1126", "transit.payout", "D", "payout", NEVER, "house"),
+    _account("1126", "transit.payout", "D", "payout", MAY, "house"),
     _account("1130", "transit.lockbox_other", "D", "source", NEVER, "household"),
     _account("1210", "receivable.member", "D", "account/policy/month", NEVER, "household"),
     _account("1220", "receivable.aptc", "D", "policy/month", MAY, "household"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from services.ledger.domain import money_back as back
+from services.ledger.domain.entries import entry_id_of, entry_of
 from services.ledger.domain.limits import Balances, apply_postings, balance_key, bend, fits
 from services.ledger.domain.rules import (
     Step,
@@ -47,7 +48,6 @@ from shared.contracts.billing import (
 from shared.contracts.event import Event
 from shared.contracts.ledger import EntryPosted, LimitBroken
 from shared.decider import Context
-from shared.ids import base32, event_id
 
 
 class Household(msgspec.Struct, frozen=True):
@@ -190,13 +190,12 @@ def post_transfer_returned(fact: TransferReturned, household: Household, context
 def post(steps: Iterable[Step], household: Household, context: Context) -> tuple[Event, ...]:
     """Return each step as an entry within the household's limits, followed by the limits it broke.
 
-    An entry's id holds the bytes of its event's id; the group's id those of the cause's root.
+    An amount or day that no entry can have raises ValueError: the fact is parked.
     """
     balances = household.balances.copy()
-    group_id = f"grp_{context.shard}_{base32(context.root)}"
     events: list[Event] = []
     for step in steps:
-        entry_id = f"ent_{context.shard}_{base32(event_id(context.root, len(events)))}"
+        entry_id = entry_id_of(context, len(events))
         postings = step.postings
         broken: list[Event] = []
         if not fits(balances, step.currency, postings):
@@ -212,24 +211,6 @@ def post(steps: Iterable[Step], household: Household, context: Context) -> tuple
                 for over in overflows
             ]
         apply_postings(balances, step.currency, postings)
-        events.append(
-            EntryPosted(
-                account_id=household.account_id,
-                entry_id=entry_id,
-                group_id=group_id,
-                rule=step.rule,
-                cause_type=context.cause.type,
-                cause=context.cause.place,
-                payment_id=step.payment_id,
-                invoice_id=step.invoice_id,
-                processor_ref=step.processor_ref,
-                effective_date=step.effective_date,
-                currency=step.currency,
-                postings=postings,
-                reverses=step.reverses,
-                case_id=step.case_id,
-                reference=step.reference,
-            )
-        )
+        events.append(entry_of(step, postings, household.account_id, context, len(events)))
         events.extend(broken)
     return tuple(events)

@@ -1,38 +1,49 @@
-"""The two sides of 1125: what the books moved and what the processor's reports say, line by line and by reference.
-
-A report's line counts with its net amount, which is what it moved in the processor's balance. Its reference is the
-intent's, and its own where it has none (a payout, a fee).
-"""
+"""The two sides of 1010, 1125 and 1126, line by line and by reference, and what each day and exception came to."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from shared.contracts.ledger import EntryPosted, ReconciliationReported, ReportPartTaken, ReportTaken
+from services.ledger.domain import bank, processor
+from shared.contracts.ledger import (
+    EntryPosted,
+    ExceptionChanged,
+    Posting,
+    ReconciledAccount,
+    ReconciliationReported,
+    ReportPartTaken,
+    ReportTaken,
+    StatementTaken,
+)
 from shared.eventlog.projections import Placed
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
-BOOK, PROCESSOR = "book", "processor"
+Origin = Literal["book", "outside"]
+OPENING = "opening"
+"""What a bank account held before its first statement: the line of a statement's opening that is taken once."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of either side; `minor` is above zero where the processor holds more for us."""
+    """One line of either side; `minor` is above zero where it adds to the account, of 1126's other side where the
+    money arrived. `name` is an outside line's own, which it has once.
+    """
 
     shard: int
     position: int
     ordinal: int
-    origin: str
-    processor: str
+    origin: Origin
+    account: ReconciledAccount
+    sub_key: str
     currency: str
     reference: str
-    transaction_ref: str | None
+    name: str | None
     kind: str
     day: str
     minor: int
@@ -41,22 +52,30 @@ class Line:
         """Return the columns in the table's order."""
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
+    @property
+    def booked_minor(self) -> int:
+        """What the line moved in the books: of 1126 both sides are entries."""
+        if self.origin == "book":
+            return self.minor
+        return -self.minor if self.account == "1126" else 0
+
 
 class ReconciliationLines:
-    """Folds postings on 1125, report lines, report headers and reported days into `reconciliation_*`."""
+    """Folds postings, report and statement lines, reported days and exceptions into `reconciliation_*`."""
 
     name = "ledger.reconciliation"
-    version = 1
+    version = 2
     tables: Sequence[str] = (
         "reconciliation_line",
         "reconciliation_book_day",
         "reconciliation_match",
         "reconciliation_report",
         "reconciliation_day",
+        "reconciliation_exception",
     )
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None:
-        """Add the batch's lines, then what they change, then headers and days."""
+        """Add the batch's lines, then what they change, then headers, days and exceptions."""
         lines: dict[tuple[int, int, int], Line] = {}
         for placed in facts:
             for line in _lines(placed):
@@ -65,19 +84,21 @@ class ReconciliationLines:
             self._add(cursor, lines)
         for placed in facts:
             match placed.fact.event:
-                case ReportTaken() as header:
+                case ReportTaken() | StatementTaken() as header:
                     cursor.execute(_SQL["put_report"], _report(placed, header))
                 case ReconciliationReported() as day:
                     cursor.execute(_SQL["put_day"], _day(placed, day))
+                case ExceptionChanged() as changed:
+                    cursor.execute(_SQL["put_exception"], _exception(placed, changed))
 
     def _add(self, cursor: psycopg.Cursor[Any], lines: dict[tuple[int, int, int], Line]) -> None:
         cursor.execute(_SQL["add_lines"], _columns([line.row() for line in lines.values()]))
         new = [lines[place] for place in sorted(cursor.fetchall())]
-        days: dict[tuple[int, str, str, str], int] = {}
+        days: dict[tuple[int, str, str, str, str], int] = {}
         for line in new:
-            if line.origin == BOOK:
-                key = (line.shard, line.processor, line.currency, line.day)
-                days[key] = days.get(key, 0) + line.minor
+            if line.booked_minor:
+                key = (line.shard, line.account, line.sub_key, line.currency, line.day)
+                days[key] = days.get(key, 0) + line.booked_minor
         if days:
             cursor.execute(_SQL["add_book_days"], _columns([(*key, days[key]) for key in sorted(days)]))
         if new:
@@ -89,42 +110,68 @@ def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
 
 
 def _lines(placed: Placed) -> Iterator[Line]:
-    shard, position = placed.shard, placed.position
     match placed.fact.event:
         case EntryPosted() as entry:
             for ordinal, posting in enumerate(entry.postings):
-                if posting.code == "1125":
-                    minor = posting.amount_minor if posting.side == "D" else -posting.amount_minor
-                    reference = entry.processor_ref or entry.entry_id
-                    yield Line(shard, position, ordinal, BOOK, posting.sub_key, entry.currency, reference, None,
-                               entry.rule, entry.effective_date, minor)  # fmt: skip
+                if posting.code in ("1010", "1125", "1126"):
+                    yield _posted(placed, ordinal, entry, posting)
         case ReportPartTaken() as part:
-            for ordinal, line in enumerate(part.lines):
-                reference = line.intent_ref or line.transaction_ref
-                yield Line(shard, position, ordinal, PROCESSOR, part.processor, line.currency, reference,
-                           line.transaction_ref, line.kind, part.day, line.net_minor)  # fmt: skip
+            for ordinal, told in enumerate(processor.lines_of(part)):
+                yield Line(placed.shard, placed.position, ordinal, "outside", "1125", part.processor, told.currency,
+                           told.reference, told.name, told.kind, part.day, told.minor)  # fmt: skip
+        case StatementTaken() as page:
+            yield _stated(placed, 0, page, OPENING, OPENING, OPENING, page.opening_minor)
+            for ordinal, line in enumerate(page.lines, start=1):
+                yield _stated(
+                    placed, ordinal, page, bank.reference_of(line), line.line_ref, line.kind, line.amount_minor
+                )
+
+
+def _stated(
+    placed: Placed, ordinal: int, page: StatementTaken, reference: str, name: str, kind: str, minor: int
+) -> Line:
+    return Line(placed.shard, placed.position, ordinal, "outside", "1010", page.bank_account, page.currency, reference,
+                name, kind, page.day, minor)  # fmt: skip
+
+
+def _posted(placed: Placed, ordinal: int, entry: EntryPosted, posting: Posting) -> Line:
+    """A posting on 1126 is the bank's side where the bank account's stream booked it."""
+    minor = posting.amount_minor if posting.side == "D" else -posting.amount_minor
+    place = (placed.shard, placed.position, ordinal)
+    if posting.code == "1126":
+        kind, _, name = entry.account_id.partition("_")
+        is_bank = kind == "bnk"
+        return Line(*place, "outside" if is_bank else "book", "1126", processor.PAYS_OUT if is_bank else name,
+                    entry.currency, posting.sub_key, None, entry.rule, entry.effective_date,
+                    -minor if is_bank else minor)  # fmt: skip
+    account: ReconciledAccount = "1125" if posting.code == "1125" else "1010"
+    reference = entry.processor_ref or entry.reference or entry.entry_id
+    return Line(*place, "book", account, posting.sub_key, entry.currency, reference, None, entry.rule,
+                entry.effective_date, minor)  # fmt: skip
 
 
 def _matches(lines: Sequence[Line]) -> list[tuple[object, ...]]:
-    """Return both sides per reference, in the order of the key: two shards that meet never wait in a circle."""
-    sides: dict[tuple[str, str, str], dict[str, tuple[int, int, str | None]]] = {}
+    """Return both sides per reference and day, in the order of the key: two shards that meet never wait in a circle."""
+    sides: dict[tuple[str, ...], dict[Origin, tuple[int, int]]] = {}
     for line in lines:
-        both = sides.setdefault((line.processor, line.currency, line.reference), {})
-        count, minor, first = both.get(line.origin, (0, 0, None))
-        both[line.origin] = (count + 1, minor + line.minor, min(first or line.day, line.day))
-    nothing = (0, 0, None)
-    return [(*key, *sides[key].get(BOOK, nothing), *sides[key].get(PROCESSOR, nothing)) for key in sorted(sides)]
+        key = (line.account, line.sub_key, line.currency, line.reference, line.day)
+        both = sides.setdefault(key, {"book": (0, 0), "outside": (0, 0)})
+        count, minor = both[line.origin]
+        both[line.origin] = (count + 1, minor + line.minor)
+    return [(*key, *sides[key]["book"], *sides[key]["outside"]) for key in sorted(sides)]
 
 
-def _report(placed: Placed, header: ReportTaken) -> tuple[object, ...]:
+def _report(placed: Placed, header: ReportTaken | StatementTaken) -> tuple[object, ...]:
+    account, sub_key = ("1125", header.processor) if isinstance(header, ReportTaken) else ("1010", header.bank_account)
+    envelope = placed.fact.envelope
     return (
-        header.processor,
-        header.day,
+        account,
+        sub_key,
         header.currency,
-        placed.fact.envelope.tenant,
-        header.opening_minor,
+        header.day,
+        envelope.tenant,
         header.closing_minor,
-        header.lines,
+        envelope.recorded_at,
         placed.shard,
         placed.position,
     )
@@ -140,8 +187,26 @@ def _day(placed: Placed, day: ReconciliationReported) -> tuple[object, ...]:
         day.bank_minor,
         day.processor_minor,
         day.difference_minor,
+        day.unexplained_minor,
         Jsonb(msgspec.to_builtins(day.open_exceptions)),
         Jsonb(day.positions),
+        placed.shard,
+        placed.position,
+    )
+
+
+def _exception(placed: Placed, changed: ExceptionChanged) -> tuple[object, ...]:
+    return (
+        changed.id,
+        changed.account,
+        changed.sub_key,
+        changed.currency,
+        changed.kind,
+        changed.minor,
+        changed.since,
+        changed.state,
+        changed.reason,
+        changed.references[0],
         placed.shard,
         placed.position,
     )

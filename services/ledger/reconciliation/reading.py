@@ -1,6 +1,7 @@
-"""Both sides of 1125 as of one moment, over all shards, at named positions."""
+"""Both sides of the reconciled accounts as of one moment, over all shards, at named positions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import msgspec
 import psycopg
 
-from services.ledger.domain.exceptions import Match, Side, by_age, open_on
-from services.ledger.domain.processor import ReconcileDay
+from services.ledger.domain.exceptions import Match, Moved, open_on, payouts_open
+from services.ledger.domain.reconciled import ReconcileDay, ReviewExceptions
 from services.ledger.projections.reconciliation_lines import ReconciliationLines
+from shared.contracts.ledger import ReconciledAccount
 from shared.eventlog.projection_runner import positions_of
 from shared.postgres.queries import queries
 
@@ -18,22 +20,34 @@ _SQL = queries(Path(__file__).with_suffix(".sql"))
 DAYS_LOOKED_AT = 35
 
 
-class Day(msgspec.Struct, frozen=True):
-    """One day to report, and for which tenant."""
+class Report(msgspec.Struct, frozen=True):
+    """A day of which the processor's report or the bank's statement is taken."""
+
+    account: ReconciledAccount
+    sub_key: str
+    currency: str
+    day: str
+    tenant: str
+    closing_minor: int
+    taken_at: datetime
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What is reconciled."""
+        return (self.account, self.sub_key, self.currency)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What one account is to be asked: each day in order, and what is open now; `taken_at`: when the newest day was."""
 
     tenant: str
-    command: ReconcileDay
+    taken_at: datetime
+    days: tuple[ReconcileDay, ...]
+    review: ReviewExceptions
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """What the projections held: positions per shard, and the days whose report this shard has taken."""
-
-    positions: dict[int, int]
-    days: tuple[Day, ...]
-
-
-def read(connection: psycopg.Connection[Any], shard: int, ends: Mapping[int, int]) -> Reading | None:
-    """Return the newest 35 days that `shard` has reports of, from one snapshot of the database.
+def read(connection: psycopg.Connection[Any], shard: int, ends: Mapping[int, int]) -> tuple[Account, ...] | None:
+    """Return the accounts that `shard` has reports of, their newest 35 days, from one snapshot of the database.
 
     None where a shard's projection has not reached its log's end in `ends`.
     """
@@ -42,29 +56,58 @@ def read(connection: psycopg.Connection[Any], shard: int, ends: Mapping[int, int
         positions = positions_of(cursor, ReconciliationLines.name, ReconciliationLines.version, "ledger")
         if any(positions.get(number, 0) < end for number, end in ends.items()):
             return None
-        reports = cursor.execute(_SQL["reports"], (shard, DAYS_LOOKED_AT, shard)).fetchall()
-        days: list[Day] = []
-        for (processor, currency), of_account in groupby(reports, key=lambda report: (report[0], report[2])):
-            book = [(day, int(minor)) for day, minor in cursor.execute(_SQL["book_days"], (processor, currency))]
-            matches = [_match(row) for row in cursor.execute(_SQL["open_matches"], (processor, currency))]
-            for _, day, _, tenant, closing_minor in of_account:
-                command = ReconcileDay(
-                    processor=processor,
-                    day=day,
-                    currency=currency,
-                    book_minor=sum(minor for booked_on, minor in book if booked_on <= day),
-                    processor_minor=closing_minor,
-                    open_exceptions=by_age(open_on(matches, day), day),
-                    positions={str(number): position for number, position in sorted(positions.items())},
-                )
-                days.append(Day(tenant, command))
-    return Reading(positions, tuple(days))
+        named = {str(number): position for number, position in sorted(positions.items())}
+        reports = [Report(*row) for row in cursor.execute(_SQL["reports"], (shard, DAYS_LOOKED_AT)).fetchall()]
+        return tuple(
+            _account(cursor, account, days, named)
+            for _, of_account in groupby(reports, key=lambda report: report.place)
+            for days in [list(of_account)]
+            for account in _accounts(days[0].account)
+        )
 
 
-def _match(row: tuple[Any, ...]) -> Match:
-    reference, book_count, book_minor, book_on, processor_count, processor_minor, processor_on = row
-    return Match(
-        reference,
-        Side(book_count, int(book_minor), book_on),
-        Side(processor_count, int(processor_minor), processor_on),
+def _accounts(reported: ReconciledAccount) -> Iterator[ReconciledAccount]:
+    """A processor's report is about what it holds (1125) and what it has paid out (1126)."""
+    yield reported
+    if reported == "1125":
+        yield "1126"
+
+
+def _account(
+    cursor: psycopg.Cursor[Any], account: ReconciledAccount, reports: list[Report], positions: dict[str, int]
+) -> Account:
+    newest = reports[-1]
+    place = {"account": account, "sub_key": newest.sub_key, "currency": newest.currency}
+    book = [(day, int(minor)) for day, minor in cursor.execute(_SQL["book_days"], place)]
+    matches = _matches(cursor.execute(_SQL["uneven"], {**place, "since": reports[0].day}).fetchall())
+    found = payouts_open(matches, newest.day) if account == "1126" else open_on(account, matches, newest.day)
+    days = tuple(
+        ReconcileDay(
+            account=account,
+            sub_key=report.sub_key,
+            day=report.day,
+            currency=report.currency,
+            book_minor=sum(minor for booked_on, minor in book if booked_on <= report.day),
+            outside_minor=None if account == "1126" else report.closing_minor,
+            exceptions=open_on(account, matches, report.day),
+            positions=positions,
+        )
+        for report in reports
+    )
+    review = ReviewExceptions(
+        account=account, sub_key=newest.sub_key, currency=newest.currency, found=found, positions=positions
+    )
+    return Account(newest.tenant, newest.taken_at, days, review)
+
+
+def _matches(rows: list[tuple[Any, ...]]) -> tuple[Match, ...]:
+    return tuple(
+        Match(
+            reference,
+            tuple(
+                Moved(day, book_count, int(book_minor), outside_count, int(outside_minor))
+                for _, day, book_count, book_minor, outside_count, outside_minor in moved
+            ),
+        )
+        for reference, moved in groupby(rows, key=lambda row: row[0])
     )

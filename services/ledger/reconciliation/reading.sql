@@ -1,14 +1,24 @@
+-- `uneven`: the references whose sides differ now, or differed on a day from `since` on.
+
 -- name: reports
-SELECT processor, day::text, currency, tenant, closing_minor
-FROM reconciliation_report
-WHERE shard = %s AND day > (SELECT max(day) - %s::integer FROM reconciliation_report WHERE shard = %s)
-ORDER BY processor, currency, day;
+SELECT account, sub_key, currency, day::text, tenant, closing_minor, taken_at
+FROM (SELECT *, max(day) OVER (PARTITION BY account, sub_key, currency) AS newest
+      FROM reconciliation_report WHERE shard = %s) AS report
+WHERE day > newest - %s::integer
+ORDER BY account, sub_key, currency, day;
 
 -- name: book_days
-SELECT day::text, sum(minor) FROM reconciliation_book_day WHERE processor = %s AND currency = %s GROUP BY day ORDER BY day;
+SELECT day::text, sum(minor) FROM reconciliation_book_day
+WHERE account = %(account)s AND sub_key = %(sub_key)s AND currency = %(currency)s GROUP BY day ORDER BY day;
 
--- name: open_matches
-SELECT reference, book_count, book_minor, book_on::text, processor_count, processor_minor, processor_on::text
-FROM reconciliation_match
-WHERE processor = %s AND currency = %s AND (book_minor <> processor_minor OR book_on IS DISTINCT FROM processor_on)
-ORDER BY reference;
+-- name: uneven
+WITH uneven AS (
+    SELECT reference FROM reconciliation_match
+    WHERE account = %(account)s AND sub_key = %(sub_key)s AND currency = %(currency)s AND book_minor <> outside_minor
+    GROUP BY reference
+    HAVING sum(book_minor) <> sum(outside_minor) OR max(day) >= %(since)s::date
+)
+SELECT reference, day::text, book_count, book_minor, outside_count, outside_minor
+FROM reconciliation_match JOIN uneven USING (reference)
+WHERE account = %(account)s AND sub_key = %(sub_key)s AND currency = %(currency)s
+ORDER BY reference COLLATE "C", day;

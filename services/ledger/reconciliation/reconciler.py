@@ -1,4 +1,4 @@
-"""Reports each day of a processor once its report is whole, and again when later facts change the day's figures.
+"""Reports each day of a processor or bank account once its report is whole, and again when later facts change it.
 
 Runs on every shard and acts on the one that took the report. It waits until the projections of all shards have
 reached the ends of their logs as it read them, so the positions that the day's event names are those of the sums.
@@ -8,22 +8,22 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import psycopg
 
-from services.ledger.domain.processor import BALANCE, Figures, ReconcileDay
-from services.ledger.reconciliation.reading import Day, Reading, read
+from services.ledger.domain.reconciled import MOST_CHANGES, ReconcileDay, ReviewExceptions
+from services.ledger.reconciliation.reading import Account, read
 from shared.contracts.event import Actor
-from shared.contracts.ledger import ReportTaken
+from shared.contracts.ledger import ExceptionChanged, ReportTaken, StatementTaken
 from shared.errors import WorldFault
 from shared.eventlog.command import Submitted
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow
 from shared.ids import canonical_json, event_id, root_of_key
 from shared.postgres.settings import conninfo
-from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -31,15 +31,24 @@ log = logger(__name__)
 LOOK_EVERY_S = 2.0
 WAIT_FOR_PROJECTIONS_S = 0.1
 RETRY_S = 1.0
+SETTLE_S = 2.0
+QUARTER_S = 900
+WAKES = (ReportTaken.TYPE, StatementTaken.TYPE, ExceptionChanged.TYPE)
 
 
 class Reconciler:
-    """A part of a held shard of the ledger."""
+    """A part of a held shard of the ledger.
 
-    def __init__(self, context: ShardContext) -> None:
+    Days are reported at once. Exceptions are reviewed `settle_s` after the newest report was taken, so that what
+    households post because of the same statement is there; and again every quarter of an hour of the stack's clock,
+    because a payout becomes late without any news.
+    """
+
+    def __init__(self, context: ShardContext, settle_s: float = SETTLE_S) -> None:
         self._context = context
-        self._seen: dict[int, int] = {}
-        self._reported: dict[tuple[str, str, str], Figures] = {}
+        self._settle = timedelta(seconds=settle_s)
+        self._seen: tuple[dict[int, int], int] | None = None
+        self._reported: dict[tuple[str, str, str, str], bytes] = {}
         self._wake = asyncio.Event()
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
@@ -50,8 +59,10 @@ class Reconciler:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def committed(self, rows: Sequence[EventRow]) -> None:
-        """Look at once when a report was taken."""
-        if any(row.type == ReportTaken.TYPE for row in rows):
+        """Look at once when a report was taken or an exception changed; what is explained changes what a day says."""
+        if any(row.type == ExceptionChanged.TYPE for row in rows):
+            self._reported.clear()
+        if any(row.type in WAKES for row in rows):
             self._wake.set()
 
     async def stop(self) -> None:
@@ -77,45 +88,60 @@ class Reconciler:
                 log.error("reconciliation_stands_still", shard=self._context.shard, exc_info=error)
                 await self._disconnect()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._wake.wait()
+                await asyncio.wait_for(self._wake.wait(), pause_s)
 
     async def _look(self) -> None:
         ends = await self._context.store.ends(range(self._context.shards))
-        if ends == self._seen:
+        now = self._context.clock.now()
+        seen = (ends, int(now.timestamp()) // QUARTER_S)
+        if seen == self._seen:
             return
-        while (reading := await asyncio.to_thread(self._read, ends)) is None:
+        while (accounts := await asyncio.to_thread(self._read, ends)) is None:
             await asyncio.sleep(WAIT_FOR_PROJECTIONS_S)
-        for day in reading.days:
-            await self._report(day)
-        if reading.days:
-            newest = max(reading.days, key=lambda one: one.command.day).command
-            metrics.UNEXPLAINED_MINOR.labels(BALANCE).set(abs(newest.book_minor - newest.processor_minor))
-        self._seen = ends
+        for account in accounts:
+            for day in account.days:
+                await self._report(account.tenant, day)
+        settled = [account for account in accounts if self._has_settled(account, now)]
+        for account in settled:
+            await self._review(account)
+        if len(settled) == len(accounts):
+            self._seen = seen
 
-    async def _report(self, day: Day) -> None:
-        command = day.command
-        place = (command.processor, command.currency, command.day)
-        figures = Figures(command.book_minor, command.processor_minor, command.open_exceptions)
+    def _has_settled(self, account: Account, now: datetime) -> bool:
+        return now - account.taken_at >= self._settle
+
+    async def _report(self, tenant: str, command: ReconcileDay) -> None:
+        place = (command.account, command.sub_key, command.currency, command.day)
+        figures = digest_of(msgspec.structs.replace(command, positions={}))
         if self._reported.get(place) == figures:
             return
-        root = root_of_day(day.tenant, command)
-        await self._context.writer.submit(
+        await self._submit(tenant, command)
+        self._reported[place] = figures
+        if command.exceptions:
+            minor = sum(one.minor for one in command.exceptions)
+            log.error("books_differ", account=command.account, sub_key=command.sub_key, day=command.day, minor=minor)
+
+    async def _review(self, account: Account) -> None:
+        """Ask until nothing more changes; a review changes a bounded number of exceptions."""
+        turn = 0
+        while await self._submit(account.tenant, account.review, turn) == MOST_CHANGES:
+            turn += 1
+
+    async def _submit(self, tenant: str, command: ReconcileDay | ReviewExceptions, turn: int = 0) -> int:
+        """Have a command decided and return how many events it made."""
+        root = root_of(tenant, command, turn)
+        answer = await self._context.writer.submit(
             Submitted(
                 command=command,
-                tenant=day.tenant,
+                tenant=tenant,
                 root=root,
                 actor=Actor("system", "ledger"),
                 correlation=event_id(root, 0).hex(),
             )
         )
-        self._reported[place] = figures
-        difference_minor = command.book_minor - command.processor_minor
-        if difference_minor:
-            log.error("books_differ", account=BALANCE, processor=command.processor, day=command.day,
-                      difference_minor=difference_minor)  # fmt: skip
+        return len(answer.rows)
 
-    def _read(self, ends: Mapping[int, int]) -> Reading | None:
+    def _read(self, ends: Mapping[int, int]) -> tuple[Account, ...] | None:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 conninfo(self._context.dsn, "piperoll-ledger-reconciliation"), autocommit=True
@@ -129,9 +155,12 @@ class Reconciler:
                 await asyncio.to_thread(connection.close)
 
 
-def root_of_day(tenant: str, command: ReconcileDay) -> bytes:
-    """Return the root of a day's reconciliation: the same figures at the same positions are the same command."""
-    figures = canonical_json(msgspec.to_builtins(command))
-    digest = hashlib.sha256(figures).hexdigest()[:16]
-    key = f"{BALANCE}/{command.processor}/{command.day}/reconcile/{digest}"
-    return root_of_key(tenant, "ledger", "reconcile", None, key)
+def digest_of(command: ReconcileDay | ReviewExceptions) -> bytes:
+    """Return the SHA-256 of all that a command says."""
+    return hashlib.sha256(canonical_json(msgspec.to_builtins(command))).digest()
+
+
+def root_of(tenant: str, command: ReconcileDay | ReviewExceptions, turn: int = 0) -> bytes:
+    """Return the root of a command: the same figures at the same positions are the same command."""
+    key = f"{command.account}/{command.sub_key}/{turn}/{digest_of(command).hex()}"
+    return root_of_key(tenant, "ledger", command.TYPE, None, key)

@@ -1,0 +1,95 @@
+"""Plays the month: moves the stack's clock from moment to moment, at rest, and has everybody act."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from deploy.demo import acts
+from deploy.demo.moments import DAY_10, DAY_13, MOMENTS, Moment
+from deploy.demo.player import Player
+from deploy.demo.rest import at_rest
+from deploy.demo.scene import Scene
+from deploy.demo.treasury import Treasury
+from deploy.local.stack import Stack
+from deploy.local.stack_clock import advance, read_s, stack_time
+
+AT_ONCE = 16
+Say = Callable[[str], None]
+
+
+class Played(Struct, frozen=True):
+    """What is left to be examined when the month is over."""
+
+    scene: Scene
+    treasury: Treasury
+    players: tuple[Player, ...]
+
+
+async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household], say: Say) -> Played:
+    """Play all moments; the last day is over and reported when this returns."""
+    players = tuple(Player(scene, household) for household in households)
+    scene.players = {player.number: player for player in players}
+    treasury = Treasury(scene)
+    await scene.processor.set_up()
+    _move_to(stack, scene, MOMENTS[0])
+    await _all(player.open() for player in players)
+    for index, moment in enumerate(MOMENTS):
+        began = time.monotonic()
+        if index:
+            _move_to(stack, scene, moment)
+            await _begin(stack, scene, treasury, index)
+        await _all(player.play(index) for player in players)
+        if moment.processor == "is away":
+            await _processor_returns(stack, scene)
+        if moment.processor != "leaves":
+            await at_rest(stack, scene.processor)
+            await treasury.end_day(index)
+            await at_rest(stack, scene.processor)
+        say(f"day {moment.day}, {moment.hour}:00: {time.monotonic() - began:.1f} s")
+    _move_to(stack, scene, Moment(MOMENTS[-1].day + 1))
+    await _report(scene, treasury, MOMENTS[-1].day)
+    await treasury.explain_all()
+    await at_rest(stack, scene.processor)
+    return Played(scene, treasury, players)
+
+
+async def _begin(stack: Stack, scene: Scene, treasury: Treasury, index: int) -> None:
+    """Do what a moment begins with: the days before are reported and explained, the processor goes, or is seen through."""
+    before, moment = MOMENTS[index - 1], MOMENTS[index]
+    if moment.day != before.day:
+        await _report(scene, treasury, moment.day - 1)
+        await treasury.explain_all()
+    if moment.processor == "leaves":
+        await asyncio.to_thread(stack.stop_process, "card")
+    if index == DAY_10:
+        await scene.processor.hide_events()
+    if index == DAY_13:
+        await scene.processor.behave()
+
+
+async def _processor_returns(stack: Stack, scene: Scene) -> None:
+    await asyncio.to_thread(stack.start_process, "card")
+    await asyncio.to_thread(stack.wait_ready)
+    await scene.processor.behave()
+
+
+async def _report(scene: Scene, treasury: Treasury, day: int) -> None:
+    await treasury.day(scene.calendar.day(day).isoformat())
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Do all, at most 16 at once."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: Awaitable[None]) -> None:
+        async with room:
+            await work
+
+    await asyncio.gather(*(one(work) for work in works))
+
+
+def _move_to(stack: Stack, scene: Scene, moment: Moment) -> None:
+    ahead = scene.calendar.instant(moment) - stack_time(read_s(stack.state))
+    advance(stack.state, max(0, int(ahead.total_seconds())))

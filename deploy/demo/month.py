@@ -56,7 +56,7 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
 
 
 async def _begin(stack: Stack, scene: Scene, treasury: Treasury, index: int) -> None:
-    """Do what a moment begins with: the days before are reported and explained, the processor goes, or is seen through."""
+    """Do what a moment begins with: the days before are reported and explained; the processor goes, or hides things."""
     before, moment = MOMENTS[index - 1], MOMENTS[index]
     if moment.day != before.day:
         await _report(scene, treasury, moment.day - 1)

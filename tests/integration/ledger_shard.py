@@ -10,7 +10,7 @@ import psycopg
 from services.ledger.handlers import REGISTRY
 from services.ledger.projections import PROJECTIONS
 from services.ledger.projections.reconciliation_lines import ReconciliationLines
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.contracts.event import Actor, Event
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.held_shard import ShardContext, ShardPart
@@ -21,6 +21,7 @@ from shared.eventlog.writer import Writer
 from shared.ids import event_id, root_of_record
 
 SHARDS = 2
+BILLING = Actor("system", "billing")
 MakeParts = Callable[[ShardContext], Sequence[ShardPart]]
 
 
@@ -35,7 +36,7 @@ class LedgerShard:
         self.context = context
         self.told = 1000 * context.writer.epoch
 
-    async def tell(self, *facts: Event) -> Answer:
+    async def tell(self, *facts: Event, actor: Actor = BILLING) -> Answer:
         """Submit facts one after another and return the last answer."""
         for fact in facts:
             self.told += 1
@@ -45,7 +46,7 @@ class LedgerShard:
                     command=fact,
                     tenant="demo",
                     root=root,
-                    actor=Actor("system", "billing"),
+                    actor=actor,
                     correlation=event_id(root, 0).hex(),
                     effective_date="2026-02-10",
                 )
@@ -68,8 +69,11 @@ def position(dsn: str, shard: int) -> int:
 
 
 @asynccontextmanager
-async def held_shard(dsn: str, shard: int = 0, make_parts: MakeParts = projections_only) -> AsyncIterator[LedgerShard]:
+async def held_shard(
+    dsn: str, shard: int = 0, make_parts: MakeParts = projections_only, clock: Clock | None = None
+) -> AsyncIterator[LedgerShard]:
     """Hold one shard of a ledger's database until the block ends."""
+    clock = clock or SystemClock()
     store = PostgresStore(dsn, "ledger")
     parts: list[ShardPart] = []
 
@@ -77,9 +81,9 @@ async def held_shard(dsn: str, shard: int = 0, make_parts: MakeParts = projectio
         for part in parts:
             part.committed(rows)
 
-    writer = Writer(REGISTRY, shard, store, SystemClock(), ZoneInfo("America/New_York"), committed)
+    writer = Writer(REGISTRY, shard, store, clock, ZoneInfo("America/New_York"), committed)
     await writer.take_over()
-    context = ShardContext("ledger", shard, SHARDS, writer, store, SystemClock(), dsn)
+    context = ShardContext("ledger", shard, SHARDS, writer, store, clock, dsn)
     running = asyncio.get_running_loop().create_task(writer.run())
     parts.extend(make_parts(context))
     for part in parts:

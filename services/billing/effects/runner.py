@@ -53,6 +53,7 @@ class EffectRunner:
         self._open = OpenWork()
         self._tries: dict[str, int] = {}
         self._position = 0
+        self._kept_at = 0
         self._has_begun = False
         self._ended: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._rows: list[EventRow] = []
@@ -121,6 +122,7 @@ class EffectRunner:
     async def _begin(self) -> None:
         if self._position == 0:
             self._position, works = await self._index.load(self._shard)
+            self._kept_at = self._position
             self._open = OpenWork(works)
             for work in works:
                 self._lanes.now(work.work_id)
@@ -251,7 +253,7 @@ class EffectRunner:
                 log.warning("open_work_not_kept", shard=self._shard, error=str(error))
 
     async def _save(self) -> None:
-        if not self._changed:
+        if not self._changed or self._position == self._kept_at:  # the index takes nothing at a position twice
             return
         position, changed = self._position, self._changed
         self._changed = set()
@@ -263,6 +265,7 @@ class EffectRunner:
         except BaseException:
             self._changed |= changed
             raise
+        self._kept_at = position
 
     def _count(self, number: int) -> None:
         if number != self._counted:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.billing.effects import runner as runner_module
 from services.billing.effects.index import MemoryIndex
 from services.billing.effects.runner import EffectRunner
 from services.billing.effects.times import Again, Ended, Next
@@ -22,17 +23,17 @@ CHARGE_NUDGED = AttemptNudged(account_id="acc_a", payment_id="pay_0_a", attempt_
 
 
 class Effects:
-    """Notes what runs; answers with `after`, None: never."""
+    """Notes what runs, and answers while the gate is open."""
 
-    def __init__(self, after: Next | None) -> None:
+    def __init__(self, after: Next) -> None:
         self.after = after
         self.ran: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def run(self, work: Work, *_: Any) -> Next:
         self.ran.append(work.work_id)
-        if self.after is None:
-            await asyncio.Event().wait()
-        assert self.after is not None
+        await self.gate.wait()
         return self.after
 
 
@@ -74,6 +75,35 @@ async def test_what_was_read_is_read_again_when_it_is_spoken_of_again() -> None:
     runner.committed([row(CHARGE_NUDGED, 2)])
     await asyncio.sleep(0.02)
     assert effects.ran == ["strange:ch_2"] * 2
+    await runner.stop()
+
+
+async def test_what_is_spoken_of_while_it_is_read_is_read_once_more() -> None:
+    effects = Effects(Ended())
+    effects.gate.clear()
+    runner = await started(Log(CHARGE_NUDGED), effects)
+    runner.committed([row(CHARGE_NUDGED, 2)])
+    await asyncio.sleep(0.02)
+    effects.gate.set()
+    await asyncio.sleep(0.02)
+    assert effects.ran == ["strange:ch_2"] * 2
+    assert runner.is_idle()
+    await runner.stop()
+
+
+async def test_what_was_read_after_it_was_kept_is_forgotten_with_the_next_position(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "KEEP_EVERY_S", 0.005)
+    index, effects = MemoryIndex(), Effects(Ended())
+    effects.gate.clear()
+    runner = await started(Log(CHARGE_NUDGED), effects, index)
+    assert [work.work_id for work in (await index.load(0))[1]] == ["strange:ch_2"]
+    effects.gate.set()
+    await asyncio.sleep(0.02)
+    runner.committed([row(COMPLETED, 2)])
+    await asyncio.sleep(0.02)
+    assert await index.load(0) == (2, [])
     await runner.stop()
 
 

@@ -195,9 +195,8 @@ class PlainMoney:
             if not case["open"]:
                 continue
             free = self.free(case["pot"])
-            needed = (
-                case["rule"] == "paid_twice" and free > 0 and case["bill"] in self.bills and self.due(case["bill"]) > 0
-            )
+            owes = case["bill"] in self.bills and self.due(case["bill"]) > 0
+            needed = case["twin"] is not None and free > 0 and owes
             if free > 0 and not needed:
                 continue
             case["open"], self.pots[case["pot"]]["case"] = False, False

@@ -181,6 +181,7 @@ class MoneyMachine(RuleBasedStateMachine):
         for case in (event for event in events if isinstance(event, DuplicateCaseOpened)):
             assert case.rule != "paid_twice" or self.plain.pots[case.fund_id]["case"]
             self.plain.open_case(case.case_id, case.fund_id, case.twin_payment_id, case.invoice_id, case.rule)
+            self.plain.surplus_is_needed()
 
     @rule(number=picks, decision=st.sampled_from(["charge", "cancel", "expire", "member"]))
     def decide_held(self, number: int, decision: str) -> None:

@@ -22,6 +22,7 @@ from shared.decider import Context
 
 LOST = "lost"
 DROPPED = ("warning_closed", "prevented")
+ENDS = ("won", LOST, *DROPPED)
 INQUIRY = "warning_"
 
 
@@ -35,7 +36,8 @@ def note_dispute(traced: DisputeTraced, state: Household, context: Context) -> t
     payment = state.payments.get(traced.payment_id)
     if payment is None:
         raise LookupError(f"{state.account_id} has no payment {traced.payment_id} that {traced.object_id} disputes")
-    if state.kept_disputes.get(traced.charge_ref) == traced:
+    known = state.kept_disputes.get(traced.charge_ref)
+    if known is not None and (known == traced or _progress(known) > _progress(traced)):
         return ()
     draft.add(DisputeKept(account_id=state.account_id, traced=traced))
     if not isinstance(payment, Held):
@@ -48,6 +50,11 @@ def note_dispute(traced: DisputeTraced, state: Household, context: Context) -> t
             )
         )
     return draft.events
+
+
+def _progress(traced: DisputeTraced) -> tuple[bool, bool]:
+    """Return how far a dispute had come when it was read; it never goes back."""
+    return (traced.status in ENDS, traced.debited_minor > 0)
 
 
 def _what_to_read(traced: DisputeTraced, payment: object) -> str:

@@ -97,7 +97,7 @@ def give_surplus_its_use(draft: Draft) -> None:
         fund = draft.state.funds[case.fund_id]
         invoice = draft.state.invoices.get(case.invoice_id or "")
         owed = invoice.due_minor if invoice is not None else 0
-        is_needed = case.rule == "paid_twice" and owed > 0 and fund.unapplied_minor > 0
+        is_needed = case.twin_payment_id is not None and owed > 0 and fund.unapplied_minor > 0
         if fund.unapplied_minor > 0 and not is_needed:
             continue
         draft.add(

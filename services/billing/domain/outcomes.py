@@ -14,6 +14,7 @@ from services.billing.domain.commands import (
 )
 from services.billing.domain.draft import Draft
 from services.billing.domain.household import Household
+from services.billing.domain.money import give_surplus_its_use
 from services.billing.domain.payments import (
     ActionRequired,
     Cancelled,
@@ -286,6 +287,7 @@ def _found(
     is_late = isinstance(payment, Declined | Cancelled)
     twin_payment_id = command.payment_id if isinstance(payment, Settled) else None
     open_case(draft, "late_success" if is_late else "charged_twice", case_id, twin_payment_id, invoice_of(payment))
+    give_surplus_its_use(draft)
     close(draft, case_id)
     return draft.events
 

@@ -22,7 +22,8 @@ from shared.telemetry.metrics import WEBHOOKS
 PROVIDER = "card"
 OPERATION = "webhooks.cards"
 PRINCIPAL = "processor.card"
-NEEDED = ("payment_intent.", "charge.", "refund.")
+NEEDED = ("payment_intent.", "charge.dispute.", "refund.")
+"""A charge is told by its intent; one that no intent tells is found in the processor's list of events."""
 
 
 class _Object(msgspec.Struct):

@@ -15,6 +15,7 @@ from shared.contracts.billing import (
     PaymentReturned,
     PaymentSettled,
     RefundBounced,
+    RefundCancelled,
     RefundCompleted,
 )
 from shared.decider import Decide, Handler, Registry, StreamKind
@@ -46,6 +47,7 @@ REGISTRY = Registry(
         DuplicateCaseDecided: _of_household(notices.plan_decision_notice),
         RefundCompleted: _of_household(notices.plan_refund_notice),
         RefundBounced: _of_household(notices.plan_bounce_notice),
+        RefundCancelled: _of_household(notices.plan_refund_cancel_notice),
         ChargebackLost: _of_household(notices.plan_loss_notice),
         commands.MarkSent: _of_household(notices.mark_sent),
         commands.EndNotice: _of_household(notices.end_notice),

@@ -15,6 +15,7 @@ NoticeKind = Literal[
     "duplicate_dismissed",
     "refund_completed",
     "refund_bounced",
+    "refund_cancelled",
     "chargeback_lost",
 ]
 

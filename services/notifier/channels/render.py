@@ -25,6 +25,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "payment_declined": ("decline_reasons", "generic_decline"),
     "payment_cancelled": ("cancel_reasons", "other"),
     "duplicate_found": ("duplicate_rules", "other"),
+    "refund_cancelled": ("refund_reasons", "other"),
 }
 """Where a kind finds the sentence for its `reason`, and the word that stands for any other."""
 

@@ -16,6 +16,7 @@ from shared.contracts.billing import (
     PaymentReturned,
     PaymentSettled,
     RefundBounced,
+    RefundCancelled,
     RefundCompleted,
 )
 from shared.contracts.event import Event
@@ -42,6 +43,7 @@ Told = (
     | DuplicateCaseDecided
     | RefundCompleted
     | RefundBounced
+    | RefundCancelled
     | ChargebackLost
 )
 NOT_TOLD = frozenset({"cancelled_by_member", "charge_found"})
@@ -132,6 +134,11 @@ def plan_bounce_notice(fact: RefundBounced, household: Household, context: Conte
     return _plan("refund_bounced", fact, household, context, fact.bounced_on)
 
 
+def plan_refund_cancel_notice(fact: RefundCancelled, household: Household, context: Context) -> tuple[Event, ...]:
+    """Plan the notice that a refund is not made."""
+    return _plan("refund_cancelled", fact, household, context, context.effective_date, fact.reason)
+
+
 def plan_loss_notice(fact: ChargebackLost, household: Household, context: Context) -> tuple[Event, ...]:
     """Plan the notice that a bank keeps what it took back."""
     return _plan("chargeback_lost", fact, household, context, context.effective_date)
@@ -203,7 +210,7 @@ def _facts(fact: Told, household: Household, day: str, reason: str | None) -> di
 
 def _invoice_of(fact: Told) -> str | None:
     match fact:
-        case RefundCompleted() | RefundBounced() | ChargebackLost():
+        case RefundCompleted() | RefundBounced() | RefundCancelled() | ChargebackLost():
             return None
         case _:
             return fact.invoice_id

@@ -19,6 +19,7 @@ from shared.contracts.billing import (
     PaymentReturned,
     PaymentSettled,
     RefundBounced,
+    RefundCancelled,
     RefundCompleted,
 )
 from shared.contracts.event import Actor, Event
@@ -136,6 +137,16 @@ REFUNDED = RefundCompleted(
     reference="REF-0C",
     amount_minor=31_250,
     currency="USD",
+)
+CANCELLED_REFUND = RefundCancelled(
+    account_id=ACCOUNT,
+    refund_id="rfd_3_10",
+    payment_id="pay_3_0c",
+    fund_id="pay_3_0c",
+    reference="REF-0C",
+    amount_minor=31_250,
+    currency="USD",
+    reason="rejected",
 )
 BOUNCED = RefundBounced(
     account_id=ACCOUNT,

@@ -15,6 +15,7 @@ from tests.unit.notifier.story import (
     AT,
     BOUNCED,
     CANCELLED,
+    CANCELLED_REFUND,
     CASE,
     CHECK,
     DECIDED,
@@ -48,10 +49,11 @@ TOLD = [
     (structs.replace(DECIDED, outcome="not_a_duplicate"), "duplicate_dismissed", TODAY),
     (REFUNDED, "refund_completed", TODAY),
     (BOUNCED, "refund_bounced", "2026-02-25"),
+    (CANCELLED_REFUND, "refund_cancelled", TODAY),
     (LOST, "chargeback_lost", TODAY),
 ]
 """What is told of, by which kind of notice, and the day that it names."""
-WITHOUT_BILL = {"refund_completed", "refund_bounced", "chargeback_lost"}
+WITHOUT_BILL = {"refund_completed", "refund_bounced", "refund_cancelled", "chargeback_lost"}
 
 
 def planned(events: tuple[Event, ...]) -> NoticePlanned:

@@ -216,6 +216,7 @@ def _tell_refund(member: Member, act: acts.Refund | acts.AwaitRefund) -> None:
                 _give_back(member, act.payment, act.minor)
             elif act.status == "cancelled":
                 purse.put_back(fund, act.minor)
+                member.letters["refund_cancelled"] += 1
         case acts.AwaitRefund(refund=name, status="bounced"):
             asked, _ = member.refunds[name]
             member.refunds[name] = (asked, act.status)

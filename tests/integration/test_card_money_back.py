@@ -85,9 +85,7 @@ async def told(shard: BillingShard, kind: str, object_id: str, **names: str) -> 
     """Have the gateway's webhook said to the shard, and what is routed delivered."""
     shape = {"provider": "card", "body_sha256": "00", "received_at": rfc3339(shard.clock.now())}
     event_id = f"evt_{kind}_{object_id}_{len(shard.rows())}"
-    await shard.ask(
-        WebhookReceived(**shape, provider_event_id=event_id, kind=kind, object_id=object_id, **names)  # type: ignore[arg-type]
-    )
+    await shard.ask(WebhookReceived(**shape, provider_event_id=event_id, kind=kind, object_id=object_id, **names))
     await shard.idle()
 
 

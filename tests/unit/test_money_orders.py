@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import combinations, permutations
+from typing import Literal
 
 import pytest
 
@@ -111,14 +112,10 @@ def case_decided(world: World) -> None:
     """The oldest case that waits is decided, each time otherwise."""
     for number, (case_id, case) in enumerate(world.household(A).cases.items()):
         if case.outcome is None:
-            decision = "refund" if number % 2 == 0 else "credit"
+            decision: Literal["refund", "credit"] = "refund" if number % 2 == 0 else "credit"
             world.tell(
                 CaseDecisionRequested(
-                    request_id=f"req_{case_id}",
-                    account_id=A,
-                    case_id=case_id,
-                    decision=decision,
-                    received_at=AT,  # type: ignore[arg-type]
+                    request_id=f"req_{case_id}", account_id=A, case_id=case_id, decision=decision, received_at=AT
                 )
             )
             return

@@ -112,6 +112,7 @@ class ExceptionChanged(Event, frozen=True, kw_only=True):
     payout that the bank has not shown for more than three bank days). `minor` is books less the other side, `since`
     the day of the first line on either side. `reason` is set in state `explained`; an explained item still counts in
     the difference, and resolves by a late fact like any other. `note_version` above 0: who explained it left a note.
+    A resolved item keeps the kind and amount that it had last, and how it was explained.
     """
 
     TYPE: ClassVar[str] = "ledger.exception-changed.v1"

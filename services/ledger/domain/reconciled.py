@@ -20,7 +20,7 @@ from shared.decider import Command, Context
 DAYS_KEPT = 400
 RESOLVED_KEPT = 1_000
 MOST_CHANGES = 500
-"""Of one command; whoever reviews asks again while it gets as many."""
+"""Of one command, so that a batch of the writer stays small."""
 
 
 class ReconcileDay(Command, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from services.ledger.domain.reconciled import MOST_CHANGES, ReconcileDay, ReviewExceptions
+from services.ledger.domain.reconciled import ReconcileDay, ReviewExceptions
 from services.ledger.reconciliation.reading import Account, read
 from shared.contracts.event import Actor
 from shared.contracts.ledger import ExceptionChanged, ReportTaken, StatementTaken
@@ -22,7 +22,7 @@ from shared.errors import WorldFault
 from shared.eventlog.command import Submitted
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow
-from shared.ids import canonical_json, event_id, root_of_key
+from shared.ids import event_id, root_of_key
 from shared.postgres.settings import conninfo
 from shared.telemetry.logs import logger
 
@@ -41,7 +41,8 @@ class Reconciler:
 
     Days are reported at once. Exceptions are reviewed `settle_s` after the newest report was taken, so that what
     households post because of the same statement is there; and again every quarter of an hour of the stack's clock,
-    because a payout becomes late without any news.
+    because a payout becomes late without any news. One review changes a bounded number of exceptions; its commit calls
+    for the next.
     """
 
     def __init__(self, context: ShardContext, settle_s: float = SETTLE_S) -> None:
@@ -103,7 +104,7 @@ class Reconciler:
                 await self._report(account.tenant, day)
         settled = [account for account in accounts if self._has_settled(account, now)]
         for account in settled:
-            await self._review(account)
+            await self._submit(account.tenant, account.review)
         if len(settled) == len(accounts):
             self._seen = seen
 
@@ -121,16 +122,9 @@ class Reconciler:
             minor = sum(one.minor for one in command.exceptions)
             log.error("books_differ", account=command.account, sub_key=command.sub_key, day=command.day, minor=minor)
 
-    async def _review(self, account: Account) -> None:
-        """Ask until nothing more changes; a review changes a bounded number of exceptions."""
-        turn = 0
-        while await self._submit(account.tenant, account.review, turn) == MOST_CHANGES:
-            turn += 1
-
-    async def _submit(self, tenant: str, command: ReconcileDay | ReviewExceptions, turn: int = 0) -> int:
-        """Have a command decided and return how many events it made."""
-        root = root_of(tenant, command, turn)
-        answer = await self._context.writer.submit(
+    async def _submit(self, tenant: str, command: ReconcileDay | ReviewExceptions) -> None:
+        root = root_of(tenant, command)
+        await self._context.writer.submit(
             Submitted(
                 command=command,
                 tenant=tenant,
@@ -139,7 +133,6 @@ class Reconciler:
                 correlation=event_id(root, 0).hex(),
             )
         )
-        return len(answer.rows)
 
     def _read(self, ends: Mapping[int, int]) -> tuple[Account, ...] | None:
         if self._connection is None or self._connection.closed:
@@ -157,10 +150,10 @@ class Reconciler:
 
 def digest_of(command: ReconcileDay | ReviewExceptions) -> bytes:
     """Return the SHA-256 of all that a command says."""
-    return hashlib.sha256(canonical_json(msgspec.to_builtins(command))).digest()
+    return hashlib.sha256(msgspec.json.encode(command)).digest()
 
 
-def root_of(tenant: str, command: ReconcileDay | ReviewExceptions, turn: int = 0) -> bytes:
+def root_of(tenant: str, command: ReconcileDay | ReviewExceptions) -> bytes:
     """Return the root of a command: the same figures at the same positions are the same command."""
-    key = f"{command.account}/{command.sub_key}/{turn}/{digest_of(command).hex()}"
+    key = f"{command.account}/{command.sub_key}/{digest_of(command).hex()}"
     return root_of_key(tenant, "ledger", command.TYPE, None, key)

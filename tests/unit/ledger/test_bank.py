@@ -91,4 +91,4 @@ def test_a_line_meets_the_books_under_one_reference(line: BankLine, reference: s
 
 def test_a_day_that_no_calendar_has_is_parked() -> None:
     with pytest.raises(ValueError, match="month"):
-        decide(statement(bank_line("L-1", "payout", 700, "po_1"), day="2026-99-99"))
+        decide(statement(bank_line("L-1", "lockbox", 700, "LBX-7"), day="2026-99-99"))

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 
@@ -17,7 +15,6 @@ from shared.contracts.billing import (
     ChargebackOpened,
     ChargebackWon,
     ChargeFound,
-    DisputeTraced,
     DuplicateCaseOpened,
     ObjectIgnored,
     PaymentCancelled,
@@ -30,15 +27,11 @@ from shared.contracts.billing import (
     RefundSent,
 )
 from shared.contracts.event import Event, Method
-from shared.contracts.gateway import (
-    PaymentCancellationRequested,
-    PaymentRequested,
-    RefundRequested,
-    WebhookReceived,
-)
+from shared.contracts.gateway import PaymentRequested, RefundRequested
 from shared.faults import Point, arm, disarm_all
 from tests.integration.billing_shard import AMOUNT_MINOR, BillingShard, billing_shard
 from tests.integration.card_simulator import Simulator, eventually, running
+from tests.integration.card_story import cancel, dispute, follow, kinds, refund, refunds_at_processor, settled, told
 
 HOUR_S, DAY_S = 3_600, 86_400
 
@@ -54,57 +47,6 @@ async def shard(simulator: Simulator, tmp_path: Path) -> AsyncIterator[BillingSh
     async with billing_shard(simulator, tmp_path.name.replace("_", "")) as one:
         yield one
     disarm_all()
-
-
-async def refund(shard: BillingShard, payment_id: str, minor: int = AMOUNT_MINOR) -> str:
-    """Ask for money of a payment back, off the bill that it had paid."""
-    refund_id = payment_id.replace("pay_", "rfd_")
-    account_id = payment_id.replace("pay_0_", "acc_")
-    await shard.ask(
-        RefundRequested(
-            refund_id=refund_id, account_id=account_id, payment_id=payment_id, amount_minor=minor, currency="USD",
-            reason="requested_by_member", release=True, received_at=rfc3339(shard.clock.now()),
-        )
-    )  # fmt: skip
-    return refund_id
-
-
-async def refunds_at_processor(shard: BillingShard, payment_id: str) -> list[Any]:
-    (settled,) = [one for one in shard.of(PaymentSettled) if one.payment_id == payment_id]
-    return list(await shard.worker.rail.refunds_of(settled.processor_ref))
-
-
-async def settled(shard: BillingShard, card: str = "pm_card_visa") -> str:
-    payment = await shard.pay("a", card)
-    await shard.idle()
-    assert [one.payment_id for one in shard.of(PaymentSettled)] == [payment]
-    return payment
-
-
-async def told(shard: BillingShard, kind: str, object_id: str, **names: str) -> None:
-    """Have the gateway's webhook said to the shard, and what is routed delivered."""
-    shape = {"provider": "card", "body_sha256": "00", "received_at": rfc3339(shard.clock.now())}
-    event_id = f"evt_{kind}_{object_id}_{len(shard.rows())}"
-    await shard.ask(WebhookReceived(**shape, provider_event_id=event_id, kind=kind, object_id=object_id, **names))
-    await shard.idle()
-
-
-async def dispute(shard: BillingShard, payment_id: str, inquiry: bool = False) -> str:
-    (charge,) = await shard.charges(payment_id)
-    opened = await shard.simulator.control("POST", "disputes", {"charge": charge["id"], "inquiry": inquiry})
-    return str(opened["id"])
-
-
-async def follow(shard: BillingShard, dispute_id: str, kind: str = "charge.dispute.created") -> None:
-    """Nudge a dispute, then deliver what was traced to its household."""
-    before = len(shard.of(DisputeTraced))
-    await told(shard, kind, dispute_id)
-    for traced in shard.of(DisputeTraced)[before:]:
-        await shard.ask(traced)
-
-
-def kinds(shard: BillingShard, *wanted: type[Event]) -> list[str]:
-    return [type(event).__name__ for kind in wanted for event in shard.of(kind)]
 
 
 async def test_a_refund_leaves_once_and_completes(shard: BillingShard) -> None:
@@ -160,9 +102,7 @@ async def test_a_refund_that_comes_back_after_it_succeeded_is_credit_again(shard
         (one,) = await refunds_at_processor(shard, payment)
         return bool(one.status == "failed")
 
-    for _ in range(100):
-        if await undone():
-            break
+    await eventually(undone)
     await told(shard, "refund.failed", sent.refund_ref, account_id=sent.account_id)
     (bounced,) = shard.of(RefundBounced)
     assert (bounced.refund_id, bounced.amount_minor) == (sent.refund_id, AMOUNT_MINOR)
@@ -184,12 +124,10 @@ async def test_a_refund_that_nobody_approves_ends_after_a_week(shard: BillingSha
     payment = await shard.pay("a")
     await shard.idle()
     (opened,) = [one for one in shard.of(PaymentSettled) if one.payment_id == payment]
-    large = msgspec.structs.replace(
-        PaymentRequested(
-            payment_id=payment + "b", reference="R", account_id=opened.account_id, invoice_id=opened.invoice_id,
-            amount_minor=90_000, currency="USD", method=Method("card", "pm_card_visa"),
-            received_at=rfc3339(shard.clock.now()), accept_credit=True,
-        )
+    large = PaymentRequested(
+        payment_id=payment + "b", reference="R", account_id=opened.account_id, invoice_id=opened.invoice_id,
+        amount_minor=90_000, currency="USD", method=Method("card", "pm_card_visa"),
+        received_at=rfc3339(shard.clock.now()), accept_credit=True,
     )  # fmt: skip
     await shard.ask(large)
     await shard.idle()
@@ -256,17 +194,6 @@ async def test_a_second_charge_of_one_intent_is_found_and_a_case(shard: BillingS
     assert {found.charge_ref, shard.of(PaymentSettled)[0].charge_ref} == {
         charge["id"] for charge in await shard.charges(payment)
     }
-
-
-async def cancel(shard: BillingShard, payment: str) -> None:
-    account_id = payment.replace("pay_0_", "acc_")
-    await shard.ask(
-        PaymentCancellationRequested(
-            request_id="req_0_" + payment, account_id=account_id, payment_id=payment,
-            received_at=rfc3339(shard.clock.now()),
-        )
-    )  # fmt: skip
-    await shard.idle()
 
 
 async def test_a_member_cancels_what_waits_for_them(shard: BillingShard) -> None:

@@ -17,6 +17,7 @@ from shared.contracts.billing import (
     AttemptNudged,
     ChargeFound,
     PaymentSettled,
+    RefundSent,
     ReportDue,
     ReportImported,
     ReportPartImported,
@@ -24,6 +25,7 @@ from shared.contracts.billing import (
 from shared.contracts.event import Actor
 from tests.integration.billing_shard import AMOUNT_MINOR, TENANT, ZONE, BillingShard, billing_shard
 from tests.integration.card_simulator import running
+from tests.integration.card_story import dispute, refund, settled
 
 DAY_S = 86_400
 
@@ -92,9 +94,9 @@ async def test_missed_days_are_caught_up_in_order_and_a_repeat_adds_nothing(shar
     books = [(header.opening_minor, header.closing_minor) for header in headers]
     one, two = AMOUNT_MINOR, 2 * AMOUNT_MINOR
     assert books == [(0, one), (one, two), (two, two), (two, two)]
-    for settled in shard.of(PaymentSettled):
-        begin, end = bounds_of(settled.settled_on, ZONE)
-        assert begin <= parse_rfc3339(settled.settled_at) < end
+    for paid in shard.of(PaymentSettled):
+        begin, end = bounds_of(paid.settled_on, ZONE)
+        assert begin <= parse_rfc3339(paid.settled_at) < end
 
 
 async def test_a_report_cut_short_by_a_crash_is_finished_by_the_next_owner(shard: BillingShard) -> None:
@@ -107,6 +109,31 @@ async def test_a_report_cut_short_by_a_crash_is_finished_by_the_next_owner(shard
     await shard.idle()
     (header,) = shard.of(ReportImported)
     assert header.closing_minor == AMOUNT_MINOR
+
+
+async def test_lines_of_refunds_disputes_and_payouts_name_what_they_are_of(shard: BillingShard) -> None:
+    await shard.simulator.control("POST", "settings", {"available_after_days": 0, "dispute_fee_minor": 1_500})
+    payment = await settled(shard)
+    await refund(shard, payment, 2_500)
+    await shard.idle()
+    dispute_id = await dispute(shard, payment)
+    await shard.simulator.control("POST", f"disputes/{dispute_id}", {"outcome": "won"})
+    paid_out = await shard.simulator.control("POST", "payouts", {"amount": 5_000})
+    advance_past_midnight(shard)
+    await calendar(shard).tick(shard.clock.now())
+    await shard.idle()
+    (intent,), (charge,) = await shard.intents(payment), await shard.charges(payment)
+    (sent,) = shard.of(RefundSent)
+    lines = [line for part in shard.of(ReportPartImported) for line in part.lines]
+    assert sorted(
+        (line.kind, line.source_ref, line.intent_ref, line.amount_minor, line.fee_minor) for line in lines
+    ) == [
+        ("adjustment", dispute_id, intent["id"], -AMOUNT_MINOR, 1_500),
+        ("adjustment", dispute_id, intent["id"], AMOUNT_MINOR, 0),
+        ("charge", charge["id"], intent["id"], AMOUNT_MINOR, 0),
+        ("payout", paid_out["id"], "", -5_000, 0),
+        ("refund", sent.refund_ref, intent["id"], -2_500, 0),
+    ]
 
 
 async def test_the_net_nudges_what_a_lost_webhook_would_have(shard: BillingShard) -> None:

@@ -34,8 +34,9 @@ class Portal:
         self.session = session
         self.clerk = self.client("finance")
 
-    def client(self, role: str, *accounts: str) -> Client:
-        return Client(self.session, self.stack.gateway_url, token(self.stack.issuer, role, accounts))
+    def client(self, role: str, *accounts: str, subject: str = "") -> Client:
+        bearer = token(self.stack.issuer, role, accounts, subject=subject)
+        return Client(self.session, self.stack.gateway_url, bearer)
 
     async def household(self, language: str = "en") -> tuple[str, str]:
         """Open an account and return (account id, mail address)."""

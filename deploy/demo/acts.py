@@ -11,7 +11,7 @@ Language = Literal["en", "es"]
 Status = Literal[
     "accepted", "refused", "held", "action_required", "unknown", "settled", "declined", "cancelled", "reversed"
 ]
-Trouble = Literal["answer_lost", "answer_lost_and_deaf", "error_after_charge", "charged_twice", "charged_twice_unseen"]
+Trouble = Literal["answer_lost", "answer_lost_and_deaf", "error_after_charge", "charged_twice"]
 
 
 class Line(Struct, frozen=True):
@@ -182,7 +182,7 @@ class Merge(Act, frozen=True, kw_only=True):
     into: int
 
 
-Any = (
+AnyAct = (
     Bill | Pay | Repeat | Await | Decide | Cancel | Authenticate | Cheque | ChequeReturned | DecideCase | Refund
     | AwaitRefund | Void | Dispute | DisputeEnds | Transfer | Merge
 )  # fmt: skip
@@ -196,4 +196,4 @@ class Household(Struct, frozen=True, kw_only=True):
     name: str
     email: str
     language: Language
-    acts: tuple[Any, ...]
+    acts: tuple[AnyAct, ...]

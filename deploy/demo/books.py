@@ -21,12 +21,13 @@ CREDIT_SIGN = {"D": 1, "C": -1}
 class Books(msgspec.Struct, kw_only=True):
     """All entries of the ledger, folded once.
 
-    `by_code` is debits less credits; `charged` what 1125 holds per processor reference; `digests` per household a hash
-    over (rule, account codes, amounts) of its entries in order, which is the same for the same seed.
+    `by_code` is debits less credits, `by_key` the same per code and sub-key; `entries_of` what makes the digest of a
+    household: a hash over (rule, account codes, amounts) of its entries in order, the same for the same seed.
     """
 
     entries: int = 0
     by_code: Counter[str] = msgspec.field(default_factory=Counter)
+    by_key: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     charged: Counter[str] = msgspec.field(default_factory=Counter)
     entries_of: dict[str, list[tuple[str, list[tuple[str, str, int]]]]] = {}
 
@@ -58,6 +59,7 @@ def _fold(books: Books, entry: EntryPosted) -> None:
     for posting in entry.postings:
         signed = CREDIT_SIGN[posting.side] * posting.amount_minor
         books.by_code[posting.code] += signed
+        books.by_key[posting.code, posting.sub_key] += signed
         if posting.code == "1125" and entry.processor_ref is not None:
             books.charged[entry.processor_ref] += signed
         legs.append((posting.code, posting.side, posting.amount_minor))
@@ -106,6 +108,13 @@ def charges(card_url: str) -> list[Charge]:
     ]
 
 
+def balance_minor(card_url: str, api_key: str) -> int:
+    """Return what the processor holds for us, available and pending."""
+    request = urllib.request.Request(f"{card_url}/v1/balance", headers={"Authorization": f"Bearer {api_key}"})  # noqa: S310
+    told = _get(request)
+    return sum(int(one["amount"]) for state in ("available", "pending") for one in told[state])
+
+
 def mails(mail_url: str) -> list[dict[str, Any]]:
     """Return the mails that arrived, a repeat of one Message-ID counted once."""
     answer = _get(f"{mail_url}/mails")
@@ -113,6 +122,6 @@ def mails(mail_url: str) -> list[dict[str, Any]]:
     return found
 
 
-def _get(url: str) -> Any:
+def _get(url: str | urllib.request.Request) -> Any:
     with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - loopback addresses of our own stack
         return json.load(answer)

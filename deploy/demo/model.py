@@ -39,8 +39,6 @@ class Member:
     cases: dict[str, str] = field(default_factory=dict)
     letters: Counter[str] = field(default_factory=Counter)
     moved_to: int | None = None
-    retried: int = 0
-    held: Counter[str] = field(default_factory=Counter)
 
     def unapplied_minor(self, payment: str) -> int:
         """Return what of a payment pays no bill and is credit."""
@@ -57,7 +55,7 @@ class Model:
         for _, number, act in sorted(told, key=lambda each: each[:2]):
             self._tell(number, self.members[number], act)
 
-    def _tell(self, number: int, member: Member, act: acts.Any) -> None:
+    def _tell(self, number: int, member: Member, act: acts.AnyAct) -> None:
         match act:
             case acts.Bill():
                 member.purse.owe(act.name, act.lines)
@@ -114,15 +112,9 @@ def _tell_payment(
         case acts.Pay():
             member.payments[act.name] = Payment(act, act.status)
             _become(member, act.name, act.status, act.reason)
-            if act.status == "held":
-                member.held["held"] += 1
         case acts.Await():
             _become(member, act.payment, act.status, act.reason)
-        case acts.Decide():
-            member.held[act.decision] += 1
-        case acts.Repeat():
-            member.retried += 1
-        case acts.Cancel() | acts.Authenticate():
+        case acts.Decide() | acts.Cancel() | acts.Authenticate() | acts.Repeat():
             pass
         case _:
             assert_never(act)
@@ -143,7 +135,7 @@ def _settle(member: Member, name: str, payment: Payment) -> None:
     member.letters["payment_receipt"] += 1
     payment.charges += 1
     member.purse.pay(member.purse.get(name, "1125", act.minor), act.bill, act.policy)
-    if act.trouble in ("charged_twice", "charged_twice_unseen"):
+    if act.trouble == "charged_twice":
         payment.charges += 1
         member.purse.get(_again(name), "1125", act.minor).waits = True
         member.letters["duplicate_found"] += 1
@@ -257,3 +249,4 @@ def _stop_refunds(member: Member, fund: Fund) -> None:
         if asked.payment == fund.name and status == "awaiting_approval":
             member.refunds[name] = (asked, "cancelled")
             member.purse.put_back(fund, asked.minor)
+            member.letters["refund_cancelled"] += 1

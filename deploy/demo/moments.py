@@ -22,6 +22,7 @@ class Moment(Struct, frozen=True):
 MOMENTS = (
     Moment(0),
     Moment(1),
+    Moment(1, 12),
     Moment(2),
     Moment(4),
     Moment(7),
@@ -36,13 +37,11 @@ MOMENTS = (
     Moment(25),
     Moment(28),
 )
-START, NEXT_DAY, THIRD_DAY, DAY_4, DAY_7 = 0, 1, 2, 3, 4
-LEAVES, AWAY, RETURNED = 5, 6, 7
-DAY_10, DAY_13, DAY_16, DAY_19, DAY_22, DAY_25, DAY_28 = 8, 9, 10, 11, 12, 13, 14
+START, NEXT_DAY, NEXT_NOON, THIRD_DAY, DAY_4, DAY_7 = range(6)
+LEAVES, AWAY, RETURNED = range(6, 9)
+DAY_10, DAY_13, DAY_16, DAY_19, DAY_22, DAY_25, DAY_28 = range(9, 16)
 DUE_DAY = 13
 SECOND_DUE_DAY = 44
-
-assert (MOMENTS[LEAVES].processor, MOMENTS[AWAY].processor) == ("leaves", "is away")
 
 
 class Calendar(Struct, frozen=True):

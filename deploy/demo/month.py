@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from msgspec import Struct
 
 from deploy.demo import acts
-from deploy.demo.moments import DAY_10, DAY_13, MOMENTS, Moment
+from deploy.demo.moments import DAY_10, DAY_13, MOMENTS, Moment, last_moment_of_day
 from deploy.demo.player import Player
 from deploy.demo.rest import at_rest
 from deploy.demo.scene import Scene
@@ -16,6 +16,7 @@ from deploy.local.stack import Stack
 from deploy.local.stack_clock import advance, read_s, stack_time
 
 AT_ONCE = 16
+SEEN_BY_ALL_AFTER_S = 0.25
 Say = Callable[[str], None]
 
 
@@ -33,22 +34,22 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
     scene.players = {player.number: player for player in players}
     treasury = Treasury(scene)
     await scene.processor.set_up()
-    _move_to(stack, scene, MOMENTS[0])
+    await _move_to(stack, scene, MOMENTS[0])
     await _all(player.open() for player in players)
     for index, moment in enumerate(MOMENTS):
         began = time.monotonic()
         if index:
-            _move_to(stack, scene, moment)
+            await _move_to(stack, scene, moment)
             await _begin(stack, scene, treasury, index)
         await _all(player.play(index) for player in players)
         if moment.processor == "is away":
             await _processor_returns(stack, scene)
-        if moment.processor != "leaves":
-            await at_rest(stack, scene.processor)
+        await at_rest(stack, None if moment.processor == "leaves" else scene.processor)
+        if last_moment_of_day(index):
             await treasury.end_day(index)
             await at_rest(stack, scene.processor)
         say(f"day {moment.day}, {moment.hour}:00: {time.monotonic() - began:.1f} s")
-    _move_to(stack, scene, Moment(MOMENTS[-1].day + 1))
+    await _move_to(stack, scene, Moment(MOMENTS[-1].day + 1))
     await _report(scene, treasury, MOMENTS[-1].day)
     await treasury.explain_all()
     await at_rest(stack, scene.processor)
@@ -90,6 +91,8 @@ async def _all(works: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*(one(work) for work in works))
 
 
-def _move_to(stack: Stack, scene: Scene, moment: Moment) -> None:
+async def _move_to(stack: Stack, scene: Scene, moment: Moment) -> None:
+    """Move the stack's clock and wait until every process has looked at it: they do so every 50 ms."""
     ahead = scene.calendar.instant(moment) - stack_time(read_s(stack.state))
     advance(stack.state, max(0, int(ahead.total_seconds())))
+    await asyncio.sleep(SEEN_BY_ALL_AFTER_S)

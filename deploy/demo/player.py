@@ -26,6 +26,7 @@ class Player:
         self.transfers: dict[str, str] = {}
         self.disputes: dict[str, str] = {}
         self.latencies_ms: list[float] = []
+        self.retried = 0
         self.failure: str | None = None
         self._member: Client | None = None
         self._keys = 0
@@ -77,7 +78,7 @@ class Player:
                 except Exception as error:
                     self.failure = f"household {self.number} ({self.household.story}), {act}: {error!r}"
 
-    async def _do(self, act: acts.Any, due: Sequence[acts.Any]) -> None:
+    async def _do(self, act: acts.AnyAct, due: Sequence[acts.AnyAct]) -> None:
         match act:
             case acts.Bill():
                 await self._bill(act)
@@ -126,7 +127,7 @@ class Player:
         body = {"account_id": self.account_id, "due_date": due_date, "currency": "USD", "lines": lines}
         self.invoices[act.name] = await self.made(self.scene.clerk, "/v1/invoices", body, "invoice_id")
 
-    async def _pay(self, act: acts.Pay, due: Sequence[acts.Any]) -> None:
+    async def _pay(self, act: acts.Pay, due: Sequence[acts.AnyAct]) -> None:
         if act.trouble is not None:
             await self.scene.processor.make_trouble(act.trouble, self.account_id)
         client = (
@@ -180,6 +181,7 @@ class Player:
         same = await posted.client.post(posted.path, posted.body, posted.key)
         if not same.replayed or same.body["payment_id"] != posted.id:
             raise Unexpected(f"a repeat of {posted.id} was answered {same}")
+        self.retried += 1
         other = {**posted.body, "amount": money(posted.body["amount"]["minor"] + 1)}
         refused = await posted.client.post(posted.path, other, posted.key)
         if refused.status != 422:

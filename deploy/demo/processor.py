@@ -50,17 +50,13 @@ class Processor:
                 await self._fault("retrieve", "request_lost", account_id, ALWAYS)
             case "charged_twice":
                 await self._fault("confirm", "charge_twice", account_id)
-            case "charged_twice_unseen":
-                await self._fault("confirm", "charge_twice", account_id)
-                match = {"metadata.account_id": account_id, "type": "charge.succeeded"}
-                await self._post("faults", {"call": "webhook", "fault": "lost", "times": 2, "match": match})
 
     async def _fault(self, call: str, fault: str, account_id: str, times: int = 1) -> None:
         match = {"metadata.account_id": account_id}
         await self._post("faults", {"call": call, "fault": fault, "times": times, "match": match})
 
     async def hide_events(self) -> None:
-        """Let nobody read the list of events, so that a lost webhook stays lost."""
+        """Let nobody read the list of events, by which a charge that nobody asked for is found."""
         await self._post("faults", {"call": "event_list", "fault": "request_lost", "times": ALWAYS})
 
     async def behave(self) -> None:

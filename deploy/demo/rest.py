@@ -19,17 +19,20 @@ class Restless(Exception):
     """The stack did not come to rest; says what was under way."""
 
 
-async def at_rest(stack: Stack, processor: Processor) -> None:
-    """Return when two looks in a row find nothing under way and no log longer than before."""
+async def at_rest(stack: Stack, processor: Processor | None) -> None:
+    """Return when two looks in a row find nothing under way and no log longer than before.
+
+    Without a processor, which is away, calls to it stay under way.
+    """
     deadline = time.monotonic() + AT_REST_WITHIN_S
     before: dict[str, int | None] = {}
     while True:
         found = await asyncio.to_thread(status.read, stack.state)
         busy = [one.name for one in found.processes if _is_busy(one)]
         positions = {one.name: one.position for one in found.processes}
-        if await asyncio.to_thread(_calls_under_way, stack):
+        if processor is not None and await asyncio.to_thread(_calls_under_way, stack):
             busy.append("billing's calls")
-        if await processor.waiting_webhooks():
+        if processor is not None and await processor.waiting_webhooks():
             busy.append("webhooks")
         if not busy and positions == before:
             return
@@ -40,10 +43,10 @@ async def at_rest(stack: Stack, processor: Processor) -> None:
 
 
 def _is_busy(process: ProcessStatus) -> bool:
-    return not process.is_well or bool(process.lag)
+    return process.state not in ("ready", "stopped") or bool(process.lag)
 
 
-def _calls_under_way(stack: Stack) -> float:
+def _calls_under_way(stack: Stack) -> bool:
     url = f"http://127.0.0.1:{stack.ports['billing']}/metrics"
     with urllib.request.urlopen(url, timeout=10) as answer:
-        return sum(float(value) for value in _IN_FLIGHT.findall(answer.read().decode()))
+        return any(float(value) for value in _IN_FLIGHT.findall(answer.read().decode()))

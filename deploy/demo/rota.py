@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from deploy.demo.acts import Any, Household
+from deploy.demo.acts import AnyAct, Household
 from deploy.demo.draw import Draw
 from deploy.demo.stories import between, duplicates, giving_back, paying, taking_back, trouble
 
-Story = Callable[[Draw, int], tuple[Any, ...]]
+Story = Callable[[Draw, int], tuple[AnyAct, ...]]
 
 
 class Turn(Struct, frozen=True):

@@ -24,6 +24,7 @@ class Treasury:
         self._scene = scene
         self.kinds: dict[str, str] = {}
         self.under_way_minor = 0
+        self.was_late = False
         self._keys = 0
         self._first_moment_of_statement = 0
 
@@ -75,11 +76,10 @@ class Treasury:
 
     async def end_day(self, moment: int) -> None:
         """Have the processor pay out, and hand in the bank's statement of the day."""
-        if not last_moment_of_day(moment):
-            return
         payout = await self._scene.processor.pay_out()
         if payout is not None:
             arrives = SHOWN_AT if moment == DELAYED_PAYOUT else moment + 1
+            self.was_late |= moment == DELAYED_PAYOUT
             while arrives < len(MOMENTS) and not last_moment_of_day(arrives):
                 arrives += 1
             self._scene.bank.payout(arrives, payout)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from deploy.demo.acts import Any, Await, Cheque, Decide, DecideCase, Pay
+from deploy.demo.acts import AnyAct, Await, Cheque, Decide, DecideCase, Pay
 from deploy.demo.draw import Draw
 from deploy.demo.moments import (
     DAY_4,
@@ -12,6 +12,7 @@ from deploy.demo.moments import (
     DAY_13,
     DAY_19,
     NEXT_DAY,
+    NEXT_NOON,
     START,
     THIRD_DAY,
 )
@@ -34,7 +35,7 @@ def _two_clicks(draw: Draw, minor: int) -> tuple[Pay, Pay]:
     return first, second
 
 
-def charged_after_all(draw: Draw, number: int) -> tuple[Any, ...]:
+def charged_after_all(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """Two clicks, and the member means both: the second is credit, which the next bill uses."""
     bill = draw.bill(START)
     return (
@@ -46,7 +47,7 @@ def charged_after_all(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def given_up(draw: Draw, number: int) -> tuple[Any, ...]:
+def given_up(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """Two clicks, and the member takes the second back."""
     bill = draw.bill(START)
     return (
@@ -57,7 +58,7 @@ def given_up(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def never_decided(draw: Draw, number: int) -> tuple[Any, ...]:
+def never_decided(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """Two clicks, and nobody says anything for 72 hours."""
     bill = draw.bill(START)
     return (
@@ -67,24 +68,23 @@ def never_decided(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def charged_twice(outcome: Outcome) -> Callable[[Draw, int], tuple[Any, ...]]:
+def charged_twice(outcome: Outcome) -> Callable[[Draw, int], tuple[AnyAct, ...]]:
     """Return the story of a processor that charges twice for one payment."""
 
-    def story(draw: Draw, number: int) -> tuple[Any, ...]:
-        bill = draw.bill(START)
-        at = draw.one_of(START, NEXT_DAY)
+    def story(draw: Draw, number: int) -> tuple[AnyAct, ...]:
+        bill = draw.bill(START, draw.one_of("A", "AB"))
         minor, card = bill.share_minor, draw.card()
         return (
             bill,
-            Pay(moment=at, name="it", bill="first", minor=minor, card=card, trouble="charged_twice"),
-            DecideCase(moment=draw.one_of(at, THIRD_DAY), payment="it", decision=outcome),
+            Pay(moment=NEXT_DAY, name="it", bill="first", minor=minor, card=card, trouble="charged_twice"),
+            DecideCase(moment=NEXT_NOON, payment="it", decision=outcome),
         )
 
     return story
 
 
-def charged_twice_unseen(draw: Draw, number: int) -> tuple[Any, ...]:
-    """The processor charges twice and tells nobody: it is found days later."""
+def charged_twice_unseen(draw: Draw, number: int) -> tuple[AnyAct, ...]:
+    """The processor charges twice and does not show it: it is found days later."""
     bill = draw.bill(START)
     return (
         bill,
@@ -94,16 +94,16 @@ def charged_twice_unseen(draw: Draw, number: int) -> tuple[Any, ...]:
             bill="first",
             minor=bill.share_minor,
             card=draw.card(),
-            trouble="charged_twice_unseen",
+            trouble="charged_twice",
         ),
         DecideCase(moment=DAY_13, payment="it", decision="refund"),
     )
 
 
-def card_and_cheque(outcome: Outcome) -> Callable[[Draw, int], tuple[Any, ...]]:
+def card_and_cheque(outcome: Outcome) -> Callable[[Draw, int], tuple[AnyAct, ...]]:
     """Return the story of a bill that is paid by card, and by a cheque that was in the post."""
 
-    def story(draw: Draw, number: int) -> tuple[Any, ...]:
+    def story(draw: Draw, number: int) -> tuple[AnyAct, ...]:
         bill = draw.bill(START)
         minor = bill.share_minor
         return (

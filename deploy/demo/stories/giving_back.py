@@ -1,13 +1,13 @@
 """Money that goes back to the member, and bills that are taken back."""
 
-from deploy.demo.acts import Any, AwaitRefund, Pay, Refund, Void
+from deploy.demo.acts import AnyAct, AwaitRefund, Pay, Refund, Void
 from deploy.demo.draw import Draw
 from deploy.demo.moments import DAY_4, DAY_7, DAY_10, DAY_13, DAY_22, NEXT_DAY, START
 
 BOUNCES = "pm_card_refundFail"
 
 
-def of_credit(draw: Draw, number: int) -> tuple[Any, ...]:
+def of_credit(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """Too much was paid; what is over goes back, more than that is refused."""
     bill = draw.bill(START)
     more = draw.minor(2_000, 9_000)
@@ -33,7 +33,7 @@ def of_credit(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def of_a_paid_bill(draw: Draw, number: int) -> tuple[Any, ...]:
+def of_a_paid_bill(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """A paid bill was wrong for the member: it is open again and paid by another card."""
     bill = draw.bill(START, draw.one_of("A", "AB"))
     back = draw.minor(1_000, bill.share_minor)
@@ -53,7 +53,7 @@ def of_a_paid_bill(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def bounced(draw: Draw, number: int) -> tuple[Any, ...]:
+def bounced(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The refund comes back after it was completed: it is credit again, and pays the next bill."""
     bill = draw.bill(START)
     more = draw.minor(2_000, 9_000)
@@ -73,7 +73,7 @@ def bounced(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def large(draw: Draw, number: int) -> tuple[Any, ...]:
+def large(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """More than 500.00: two people of finance must say yes, and one person counts once."""
     bill = draw.bill(START, large=True)
     return (
@@ -93,7 +93,7 @@ def large(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def rejected(draw: Draw, number: int) -> tuple[Any, ...]:
+def rejected(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """One approves, one says no: nothing leaves, and the money is credit."""
     bill = draw.bill(START, large=True)
     return (
@@ -118,7 +118,7 @@ def rejected(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def void_whole(draw: Draw, number: int) -> tuple[Any, ...]:
+def void_whole(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The whole bill was wrong: what had paid it is credit, and goes back."""
     bill = draw.bill(START, draw.one_of("A", "AB"))
     minor = bill.share_minor
@@ -130,7 +130,7 @@ def void_whole(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def void_line(draw: Draw, number: int) -> tuple[Any, ...]:
+def void_line(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """One of two policies ends: its premium is taken back, and the next bill uses the credit."""
     bill = draw.bill(START, "AB")
     return (

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 
-from deploy.demo.acts import Any, Authenticate, Await, Cancel, Pay, Trouble
+from deploy.demo.acts import AnyAct, Authenticate, Await, Cancel, Pay, Trouble
 from deploy.demo.draw import Draw
 from deploy.demo.moments import AWAY, DAY_4, DAY_7, DAY_10, LEAVES, NEXT_DAY, RETURNED, START, THIRD_DAY
 
 ASKS = ("pm_card_authenticationRequired", "pm_card_threeDSecure2Required")
 
 
-def declined(card: str, reason: str) -> Callable[[Draw, int], tuple[Any, ...]]:
+def declined(card: str, reason: str) -> Callable[[Draw, int], tuple[AnyAct, ...]]:
     """Return the story of a card that is declined, and of a good one afterwards."""
 
-    def story(draw: Draw, number: int) -> tuple[Any, ...]:
+    def story(draw: Draw, number: int) -> tuple[AnyAct, ...]:
         bill = draw.bill(START)
         minor = bill.share_minor
         return (
@@ -24,7 +24,7 @@ def declined(card: str, reason: str) -> Callable[[Draw, int], tuple[Any, ...]]:
     return story
 
 
-def confirmed_by_member(draw: Draw, number: int) -> tuple[Any, ...]:
+def confirmed_by_member(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The card's bank asks, the member answers."""
     bill = draw.bill(START)
     return (
@@ -35,7 +35,7 @@ def confirmed_by_member(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def not_confirmed(draw: Draw, number: int) -> tuple[Any, ...]:
+def not_confirmed(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The card's bank asks, the member's answer is wrong; another card pays."""
     bill = draw.bill(START)
     return (
@@ -47,7 +47,7 @@ def not_confirmed(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def abandoned(draw: Draw, number: int) -> tuple[Any, ...]:
+def abandoned(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The card's bank asks, the member goes away; days later another card pays."""
     bill = draw.bill(START)
     return (
@@ -58,7 +58,7 @@ def abandoned(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def cancelled_by_member(draw: Draw, number: int) -> tuple[Any, ...]:
+def cancelled_by_member(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The card's bank asks, the member cancels and pays with another card."""
     bill = draw.bill(START)
     return (
@@ -76,7 +76,7 @@ def _asked(draw: Draw, minor: int) -> Pay:
     )
 
 
-def answer_lost(draw: Draw, number: int) -> tuple[Any, ...]:
+def answer_lost(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The processor charges and its answer is lost: unknown, asked after, settled, once."""
     bill = draw.bill(START)
     trouble: Trouble = draw.one_of("answer_lost", "error_after_charge")
@@ -84,7 +84,7 @@ def answer_lost(draw: Draw, number: int) -> tuple[Any, ...]:
     return (bill, pay)
 
 
-def unknown_for_an_hour(draw: Draw, number: int) -> tuple[Any, ...]:
+def unknown_for_an_hour(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """The answer is lost and the processor is away: unknown until it is back."""
     bill = draw.bill(START)
     return (
@@ -102,7 +102,7 @@ def unknown_for_an_hour(draw: Draw, number: int) -> tuple[Any, ...]:
     )
 
 
-def not_tried(draw: Draw, number: int) -> tuple[Any, ...]:
+def not_tried(draw: Draw, number: int) -> tuple[AnyAct, ...]:
     """Asked for while the processor is away: given up in time, tried anew when it is back."""
     bill = draw.bill(START)
     minor, card = bill.share_minor, draw.card()

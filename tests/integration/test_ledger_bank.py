@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,12 @@ from shared.clock import StackClock
 from shared.contracts.event import Actor
 from shared.contracts.gateway import ExplanationRequested
 from shared.eventlog.held_shard import ShardContext, ShardPart
-from shared.eventlog.ports import Store
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
 from shared.postgres.provision import provision
 from tests.conftest import Database, ServiceDatabase
 from tests.integration.ledger_shard import SHARDS, held_shard
-from tests.integration.test_ledger_reconciliation import days, exceptions, parts, told, until
+from tests.integration.test_ledger_reconciliation import at_rest, days, exceptions, parts, told, until, watched
 from tests.unit.ledger.facts import check, returned
 from tests.unit.ledger.reports import DAY, bank_line, line, paid_out, report, statement
 from tests.unit.ledger.story import registered, settled
@@ -79,38 +77,17 @@ async def test_a_payout_and_its_statement_agree_over_two_shards(database: Databa
         assert rebuilt == live_digest(database.dsn, projection)
 
 
-class Watched:
-    """A store that keeps what the reconciler saw of the logs' ends; it looks no further where that is no news."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.seen: list[dict[int, int]] = []
-
-    async def ends(self, shards: Sequence[int]) -> dict[int, int]:
-        self.seen.append(await self._store.ends(shards))
-        return self.seen[-1]
-
-    def at_rest(self) -> bool:
-        return len(self.seen) > 1 and self.seen[-1] == self.seen[-2]
-
-
 async def test_a_payout_becomes_late_by_the_clock_alone_and_resolves_when_it_arrives(
     database: Database, tmp_path: Path
 ) -> None:
     clock = StackClock(tmp_path / "offset")
     today = clock.now().astimezone(ZoneInfo("America/New_York")).date()
-    watched: list[Watched] = []
-
-    def parts_watched(context: ShardContext) -> Sequence[ShardPart]:
-        store: Any = Watched(context.store)
-        watched.append(store)
-        return (ProjectionRunner(context, PROJECTIONS), Reconciler(replace(context, store=store), settle_s=0))
-
-    async with held_shard(database.dsn, 0, parts_watched, clock) as shard:
+    watching, looks = watched()
+    async with held_shard(database.dsn, 0, watching, clock) as shard:
         await shard.tell(*report(paid_out(700), day=today.isoformat()))
         await until(lambda: len(days(database.dsn, "1126")) == 1)
-        watched[0].seen.clear()
-        await until(watched[0].at_rest)
+        looks.clear()
+        await until(lambda: at_rest(looks))
         (tmp_path / "offset").write_text(str(int(timedelta(days=10).total_seconds())))
         await until(lambda: late_payouts(database.dsn) == 1)
         arrived = (today + timedelta(days=10)).isoformat()

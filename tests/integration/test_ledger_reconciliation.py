@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,20 +15,46 @@ from services.ledger.domain.reconciled import MOST_CHANGES
 from services.ledger.projections import PROJECTIONS
 from services.ledger.reconciliation.reconciler import Reconciler
 from shared.eventlog.held_shard import ShardContext, ShardPart
+from shared.eventlog.ports import Store
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
-from tests.integration.ledger_shard import SHARDS, held_shard, projections_only
+from tests.integration.ledger_shard import SHARDS, MakeParts, held_shard, projections_only
 from tests.unit.ledger.facts import debited, opened, sent
 from tests.unit.ledger.reports import DAY, line, paid_out, part, report
 from tests.unit.ledger.story import found, registered, settled
 
 NEXT = "2026-02-10"
+Looks = list[dict[int, int]]
 
 
 def parts(context: ShardContext) -> Sequence[ShardPart]:
     """Return what folds and reconciles, without waiting for households."""
     return (ProjectionRunner(context, PROJECTIONS), Reconciler(context, settle_s=0))
+
+
+def watched() -> tuple[MakeParts, Looks]:
+    """Return `parts` and what their reconciler will have seen of the logs' ends, look by look."""
+    looks: Looks = []
+
+    class Watched:
+        def __init__(self, store: Store) -> None:
+            self._store = store
+
+        async def ends(self, shards: Sequence[int]) -> dict[int, int]:
+            looks.append(await self._store.ends(shards))
+            return looks[-1]
+
+    def watching(context: ShardContext) -> Sequence[ShardPart]:
+        store: Any = Watched(context.store)
+        return (ProjectionRunner(context, PROJECTIONS), Reconciler(replace(context, store=store), settle_s=0))
+
+    return watching, looks
+
+
+def at_rest(looks: Looks) -> bool:
+    """Tell whether a look has ended and the next saw nothing new."""
+    return len(looks) > 1 and looks[-1] == looks[-2]
 
 
 @pytest.fixture
@@ -135,9 +162,11 @@ async def test_a_restart_reports_and_reviews_nothing_again(database: Database) -
     async with held_shard(database.dsn, 0, parts) as shard:
         await shard.tell(registered(payment_id="a"), settled(payment_id="a"), *report(line("pi_a"), line("pi_b")))
         await until(lambda: len(days(database.dsn, "1126")) == 1 and len(exceptions(database.dsn)) == 1)
-    async with held_shard(database.dsn, 0, parts) as shard:
+    watching, looks = watched()
+    async with held_shard(database.dsn, 0, watching) as shard:
         await shard.tell(registered(payment_id="c"))
-        await asyncio.sleep(3)
+        looks.clear()
+        await until(lambda: at_rest(looks))
 
     assert len(days(database.dsn)) == 1
     assert len(exceptions(database.dsn)) == 1

@@ -40,7 +40,8 @@ class Timers:
             [(waiting,)] = self._store.rows("SELECT COUNT(*) FROM timer")
             wait_s = LOOK_EVERY_S if waiting else PRUNE_EVERY_S
             try:
-                await asyncio.wait_for(self._woken.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._woken.wait()
             except TimeoutError:
                 continue
 

@@ -52,7 +52,8 @@ class Webhooks:
                     await self._store.committed()
                     waiting = self._start_due(session)
                     try:
-                        await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S if waiting else None)
+                        async with asyncio.timeout(LOOK_EVERY_S if waiting else None):
+                            await self._woken.wait()
                     except TimeoutError:
                         continue
             finally:

@@ -67,7 +67,7 @@ def checks_of_books(books: Books, balance_minor: int, under_way_minor: int, bank
     ]
 
 
-def day_reconciled(day: str, figures: Mapping[str, dict[str, Any]]) -> Check:
+def day_reconciled(figures: Mapping[str, dict[str, Any]]) -> Check:
     """Return whether the last day's report has no difference on any account, and nothing unexplained."""
     off = {
         code: (one["difference_minor"], one["unexplained_minor"])
@@ -75,7 +75,7 @@ def day_reconciled(day: str, figures: Mapping[str, dict[str, Any]]) -> Check:
         if one["difference_minor"] or one["unexplained_minor"]
     }
     whole = {"1010", "1125", "1126"} <= set(figures)
-    return Check("day_reconciled", whole and not off, f"{day}: {off or ', '.join(sorted(figures))}")
+    return Check("day_reconciled", whole and not off, f"{off or ', '.join(sorted(figures))}")
 
 
 def exceptions_as_planned(

@@ -50,8 +50,7 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
             await at_rest(stack, scene.processor)
         say(f"day {moment.day}, {moment.hour}:00: {time.monotonic() - began:.1f} s")
     await _move_to(stack, scene, Moment(MOMENTS[-1].day + 1))
-    await _report(scene, treasury, MOMENTS[-1].day)
-    await treasury.explain_all()
+    await treasury.begin_day(scene.day(MOMENTS[-1].day), scene.day(MOMENTS[-1].day))
     await at_rest(stack, scene.processor)
     return Played(scene, treasury, players)
 
@@ -60,8 +59,7 @@ async def _begin(stack: Stack, scene: Scene, treasury: Treasury, index: int) -> 
     """Do what a moment begins with: the days before are reported and explained; the processor goes, or hides things."""
     before, moment = MOMENTS[index - 1], MOMENTS[index]
     if moment.day != before.day:
-        await _report(scene, treasury, moment.day - 1)
-        await treasury.explain_all()
+        await treasury.begin_day(scene.day(moment.day - 1), scene.day(before.day))
     if moment.processor == "leaves":
         await asyncio.to_thread(stack.stop_process, "card")
     if index == DAY_10:
@@ -74,10 +72,6 @@ async def _processor_returns(stack: Stack, scene: Scene) -> None:
     await asyncio.to_thread(stack.start_process, "card")
     await asyncio.to_thread(stack.wait_ready)
     await scene.processor.behave()
-
-
-async def _report(scene: Scene, treasury: Treasury, day: int) -> None:
-    await treasury.day(scene.calendar.day(day).isoformat())
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:

@@ -123,7 +123,7 @@ class Player:
             }
             for line in act.lines
         ]
-        due_date = self.scene.calendar.day(act.due_day).isoformat()
+        due_date = self.scene.day(act.due_day)
         body = {"account_id": self.account_id, "due_date": due_date, "currency": "USD", "lines": lines}
         self.invoices[act.name] = await self.made(self.scene.clerk, "/v1/invoices", body, "invoice_id")
 

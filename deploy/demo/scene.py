@@ -64,6 +64,10 @@ class Scene:
         """Somebody of finance."""
         return self.finance["ana"]
 
+    def day(self, number: int) -> str:
+        """Return the date of a day of the demo."""
+        return self.calendar.day(number).isoformat()
+
     def client(self, role: str, *accounts: str, subject: str = "") -> Client:
         """Return a client with a token of its own."""
         return Client(self._session, self._base, token(self._issuer, role, accounts, subject=subject))

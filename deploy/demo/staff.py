@@ -26,7 +26,7 @@ async def handle_cheque(player: Player, act: acts.Cheque | acts.ChequeReturned) 
                 "amount": money(act.minor),
                 "bank_account": scene.bank.account,
                 "bank_reference": reference,
-                "received_on": scene.calendar.day(MOMENTS[arrived].day).isoformat(),
+                "received_on": scene.day(MOMENTS[arrived].day),
             }
             if act.bill is not None:
                 body["invoice_id"] = player.invoices[act.bill]

@@ -1,10 +1,12 @@
 """What finance does each morning and evening: days reported, exceptions explained, payouts and statements handed in."""
 
+import asyncio
+import time
 from typing import Any
 
 from deploy.demo.client import Reply
 from deploy.demo.moments import DAY_4, DAY_16, DAY_22, MOMENTS, last_moment_of_day
-from deploy.demo.scene import Scene, Unexpected, until
+from deploy.demo.scene import MOST_PAUSE_S, OUTCOME_WITHIN_S, Scene, Unexpected, until
 
 REASONS = {
     "late": "timing",
@@ -24,7 +26,7 @@ class Treasury:
         self._scene = scene
         self.kinds: dict[str, str] = {}
         self.under_way_minor = 0
-        self.was_late = False
+        self.was_late = self.is_late = False
         self._keys = 0
         self._first_moment_of_statement = 0
 
@@ -32,18 +34,44 @@ class Treasury:
         self._keys += 1
         return f"demo-{self._scene.seed}-treasury-{self._keys}"
 
-    async def day(self, day: str) -> dict[str, dict[str, Any]]:
-        """Return a day's figures by account code, ours where there are several, once the ledger has reported it."""
-        subs = {"1125": PROCESSOR, "1126": PROCESSOR, "1010": self._scene.bank.account}
-        wanted = {"1125"} | ({"1010", "1126"} if self._first_moment_of_statement else set())
+    async def figures(self, yesterday: str, statement_day: str | None) -> dict[str, dict[str, Any]]:
+        """Return the newest figures by account code, once the ledger has reported them.
 
+        The processor reports every day, the bank only those on which there was a statement.
+        """
+        found = await self._day(yesterday, {"1125": PROCESSOR, "1126": PROCESSOR})
+        if statement_day is not None:
+            found |= await self._day(statement_day, {"1010": self._scene.bank.account})
+        return found
+
+    async def _day(self, day: str, wanted: dict[str, str]) -> dict[str, dict[str, Any]]:
         def ours(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
-            return {one["account"]: one for one in body["accounts"] if one["sub_key"] == subs[one["account"]]}
+            return {one["account"]: one for one in body["accounts"] if wanted.get(one["account"]) == one["sub_key"]}
 
         async def ask() -> Reply:
             return await self._scene.clerk.get(f"/v1/reconciliation/days/{day}")
 
-        return ours(await until(ask, lambda body: wanted <= set(ours(body))))
+        return ours(await until(ask, lambda body: set(ours(body)) == set(wanted)))
+
+    async def begin_day(self, yesterday: str, statement_day: str | None) -> None:
+        """Wait for yesterday's figures and for every exception that they count, and explain those without a reason."""
+        for account, figures in (await self.figures(yesterday, statement_day)).items():
+            counted = sum(bucket["count"] for bucket in figures["open_exceptions"])
+            await self._listed(account, counted)
+        await self.explain_all()
+
+    async def _listed(self, account: str, count: int) -> None:
+        """Wait until so many exceptions of an account are open; a payout may have become late since the figures."""
+        enough = {count, 1} if account == "1126" and self.is_late else {count}
+        deadline = time.monotonic() + OUTCOME_WITHIN_S
+        while len(found := await self._unresolved(account)) not in enough:
+            if time.monotonic() > deadline:
+                raise Unexpected(f"{account} should have {count} exceptions, there are {found}")
+            await asyncio.sleep(MOST_PAUSE_S)
+
+    async def _unresolved(self, account: str) -> list[dict[str, Any]]:
+        found = [one for state in ("open", "explained") for one in await self.exceptions(state)]
+        return [one for one in found if one["account"] == account]
 
     async def exceptions(self, state: str) -> list[dict[str, Any]]:
         """Return all exceptions in a state."""
@@ -78,12 +106,16 @@ class Treasury:
         """Have the processor pay out, and hand in the bank's statement of the day."""
         payout = await self._scene.processor.pay_out()
         if payout is not None:
-            arrives = SHOWN_AT if moment == DELAYED_PAYOUT else moment + 1
-            self.was_late |= moment == DELAYED_PAYOUT
+            arrives = moment + 1
+            if moment == DELAYED_PAYOUT:
+                self.was_late = self.is_late = True
+                arrives = SHOWN_AT
             while arrives < len(MOMENTS) and not last_moment_of_day(arrives):
                 arrives += 1
             self._scene.bank.payout(arrives, payout)
             self.under_way_minor += payout.minor
+        if moment == SHOWN_AT:
+            self.is_late = False
         if moment == BANK_TAKES_FEE:
             self._scene.bank.fee(moment)
         await self.hand_in(moment)
@@ -92,7 +124,7 @@ class Treasury:
         """Hand in the statement that ends with a moment; after the last one, of the day that follows."""
         moments = range(self._first_moment_of_statement, moment + 1)
         number = MOMENTS[moment].day if moment < len(MOMENTS) else MOMENTS[-1].day + 1
-        body = self._scene.bank.statement(moments, self._scene.calendar.day(number).isoformat())
+        body = self._scene.bank.statement(moments, self._scene.day(number))
         self.under_way_minor -= sum(line["amount_minor"] for line in body["lines"] if line["kind"] == "payout")
         key = self._key()
 

@@ -7,6 +7,7 @@ from deploy.demo.acts import Cheque
 from deploy.demo.processor import Payout
 
 FEE_MINOR = 2_500
+MOST_LINES = 200
 
 
 class Bank:
@@ -40,9 +41,12 @@ class Bank:
         line = {"line_ref": f"{self.account}-{self._count}", "kind": kind, "amount_minor": minor}
         self._lines[moment].append({**line, "reference": reference, **more})
 
-    def statement(self, moments: range, day: str) -> dict[str, Any]:
-        """Return the statement of a day with the lines of its moments; its closing is the next one's opening."""
+    def statement(self, moments: range, day: str) -> list[dict[str, Any]]:
+        """Return the statement of a day, in pages, with the lines of its moments; each opens with the last closing."""
         lines = [line for moment in moments for line in self._lines.pop(moment, [])]
+        return [self._page(lines[at : at + MOST_LINES], day) for at in range(0, max(1, len(lines)), MOST_LINES)]
+
+    def _page(self, lines: list[dict[str, Any]], day: str) -> dict[str, Any]:
         opening = self.closing_minor
         self.closing_minor += sum(line["amount_minor"] for line in lines)
         return {

@@ -46,7 +46,7 @@ def charges_as_planned(players: Sequence[Player], model: Model, taken: Sequence[
     ids = {payment_id for payment_id, _ in planned}
     charged = Counter((one.payment_id, one.amount_minor) for one in taken if one.payment_id in ids)
     wrong = [one[0] for one in charged.keys() | planned.keys() if charged[one] != planned[one]]
-    return _check("charged_once_or_doubled_as_planned", wrong, f"{charged.total()} charges")
+    return _check("charges_as_planned", wrong, f"{charged.total()} charges")
 
 
 def checks_of_books(books: Books, balance_minor: int, under_way_minor: int, bank: Bank) -> list[Check]:
@@ -89,7 +89,7 @@ def exceptions_as_planned(
     told = ", ".join(f"{kind} {count}" for kind, count in sorted(found.items())) or "none"
     held = found == +planned and not unresolved
     more = "" if held else f"; planned: {dict(+planned)}; not resolved: {len(unresolved)}"
-    return Check("exceptions_explained_and_resolved", held, told + more)
+    return Check("exceptions_come_and_go", held, told + more)
 
 
 def _kind(act: object) -> str:

@@ -74,7 +74,9 @@ async def _payments(scene: Scene, player: Player, member: Member, found: Outcome
     told = await _get(scene, f"/v1/accounts/{player.account_id}/payments?limit=100")
     by_id = {one["payment_id"]: one for one in told["items"]}
     for name, posted in player.payments.items():
-        wanted, got = member.payments[name], by_id[posted.id]
+        wanted, got = member.payments[name], by_id.get(posted.id)
+        if got is None:
+            continue  # its POST failed, and so did its story
         found.payments[got["status"]] += 1
         if isinstance(wanted.act, Pay) and wanted.act.status == "held" and got["status"] in HELD:
             found.duplicates[HELD[got["status"]]] += 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.demo.client import Reply
 from deploy.demo.moments import DAY_4, DAY_16, DAY_22, MOMENTS, last_moment_of_day
-from deploy.demo.scene import MOST_PAUSE_S, OUTCOME_WITHIN_S, Scene, Unexpected, until
+from deploy.demo.scene import MOST_PAUSE_S, OUTCOME_WITHIN_S, Posted, Scene, Unexpected, until
 
 REASONS = {
     "late": "timing",
@@ -30,9 +30,11 @@ class Treasury:
         self._keys = 0
         self._first_moment_of_statement = 0
 
-    def _key(self) -> str:
+    async def _posted(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Post and return what came of it."""
         self._keys += 1
-        return f"demo-{self._scene.seed}-treasury-{self._keys}"
+        posted = Posted(self._scene.clerk, path, body, f"demo-{self._scene.seed}-treasury-{self._keys}")
+        return await until(posted.again, lambda body: body["status"] != "accepted")
 
     async def figures(self, yesterday: str, statement_day: str | None) -> dict[str, dict[str, Any]]:
         """Return the newest figures by account code, once the ledger has reported them.
@@ -92,13 +94,8 @@ class Treasury:
         for one in await self.exceptions("open"):
             self.kinds[one["id"]] = one["kind"]
             body = {"reason": REASONS[one["kind"]], "note": f"seen by finance in the demo: {one['kind']}"}
-            key = self._key()
             path = f"/v1/reconciliation/exceptions/{one['id']}/explanation"
-
-            async def ask(path: str = path, body: dict[str, Any] = body, key: str = key) -> Reply:
-                return await self._scene.clerk.post(path, body, key, wait_s=20)
-
-            told = await until(ask, lambda body: body["status"] != "accepted")
+            told = await self._posted(path, body)
             if told["status"] != "done":
                 raise Unexpected(f"POST {path}: {told}")
 
@@ -124,14 +121,9 @@ class Treasury:
         """Hand in the statement that ends with a moment; after the last one, of the day that follows."""
         moments = range(self._first_moment_of_statement, moment + 1)
         number = MOMENTS[moment].day if moment < len(MOMENTS) else MOMENTS[-1].day + 1
-        body = self._scene.bank.statement(moments, self._scene.day(number))
-        self.under_way_minor -= sum(line["amount_minor"] for line in body["lines"] if line["kind"] == "payout")
-        key = self._key()
-
-        async def ask() -> Reply:
-            return await self._scene.clerk.post("/v1/bank-statements", body, key, wait_s=20)
-
-        told = await until(ask, lambda body: body["status"] != "accepted")
-        if told["status"] != "imported":
-            raise Unexpected(f"POST /v1/bank-statements: {told}")
+        for body in self._scene.bank.statement(moments, self._scene.day(number)):
+            self.under_way_minor -= sum(line["amount_minor"] for line in body["lines"] if line["kind"] == "payout")
+            told = await self._posted("/v1/bank-statements", body)
+            if told["status"] != "imported":
+                raise Unexpected(f"POST /v1/bank-statements: {told}")
         self._first_moment_of_statement = moment + 1

@@ -242,6 +242,8 @@ class PlainMoney:
         if minor <= self.free(pay) + (sum(m for *_, m in pot["paid"]) if release else 0):
             self.room(pay, minor)
             self.give_back(refund, pay, minor)
+            self.surplus_is_needed()
+            self.square()
 
     def approve(self, refund: str, who: str, yes: bool) -> None:
         one = self.refunds[refund]

@@ -53,6 +53,7 @@ def _refund(draft: Draft, request: CaseDecisionRequested, case: Case) -> Refusal
         take_off(draft, fund_id, parts, "duplicate", request.case_id, request.case_id)
         pay_bill(draft, case.fund_id, case.invoice_id)
     open_refund(draft, refund_id, fund_id, way, minor, "duplicate", request.case_id)
+    settle_up(draft)
     return None
 
 

@@ -77,11 +77,11 @@ def evolve(state: Household, event: Event) -> Household:
         case AccountOpened():
             return changed(state, opened=True)
         case MergeProposed():
-            return changed(state, merge_id=event.merge_id, merge_to=event.routed_to)
+            return changed(state, merge_id=event.merge_id)
         case MergeEnded():
-            return changed(state, merge_id=None, merge_to=None)
+            return changed(state, merge_id=None)
         case AccountMoved():
-            return changed(state, merge_id=None, merge_to=None, moved_to=event.to_account_id)
+            return changed(state, moved_to=event.to_account_id)
         case _:
             return evolve_money(state, event)
 

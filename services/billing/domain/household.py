@@ -15,7 +15,8 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one household's stream.
 
     `funds` are in the order in which the money came. `told_charges`: per open payment, the charges that the processor
-    spoke of. `checks`: payments by the bank's name of their cheque. `merge_id`: of a merge that is not answered yet.
+    spoke of. `checks`: payments by the bank's name of their cheque. `merge_id`: of a merge that is not answered
+    yet, or that moved it to `moved_to`.
     """
 
     account_id: str
@@ -32,7 +33,6 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     checks: dict[str, str] = {}
     told_charges: dict[str, tuple[str, ...]] = {}
     merge_id: str | None = None
-    merge_to: str | None = None
     moved_to: str | None = None
 
     @property

@@ -5,12 +5,11 @@ Streams never merge. The old household stays and knows where it moved to; what c
 
 from services.billing.domain.draft import Draft
 from services.billing.domain.household import Household
-from services.billing.domain.money import send_credit, spend_credit
+from services.billing.domain.money import move_on, spend_credit
 from services.billing.domain.requests import closed, invoice_number, refused
 from shared.contracts.billing import (
     AccountMoved,
     InvoiceIssued,
-    InvoiceVoided,
     MergeAnswered,
     MergeEnded,
     MergeProposed,
@@ -45,47 +44,15 @@ def answer_merge(fact: MergeProposed, state: Household, context: Context) -> tup
 
 
 def end_merge(fact: MergeAnswered, state: Household, context: Context) -> tuple[Event, ...]:
-    """Move over: bills first, so that the credit finds them there."""
-    if state.merge_id != fact.merge_id:
+    """Move over, or stay."""
+    if state.merge_id != fact.merge_id or state.moved_to is not None:
         return ()
     if fact.reason is not None:
         return (MergeEnded(account_id=state.account_id, merge_id=fact.merge_id, reason=fact.reason),)
     draft = Draft(state, context)
     draft.add(AccountMoved(account_id=state.account_id, merge_id=fact.merge_id, to_account_id=fact.account_id))
-    for invoice_id in state.invoices:
-        _move_unpaid(draft, fact, invoice_id)
-    send_credit(draft, fact.account_id, "merge")
+    move_on(draft, fact.account_id, "merge")
     return draft.events
-
-
-def _move_unpaid(draft: Draft, fact: MergeAnswered, invoice_id: str) -> None:
-    invoice = draft.state.invoices[invoice_id]
-    if invoice.due_minor <= 0:
-        return
-    owing = [line for line in invoice.lines if line.due_minor > 0]
-    lines = tuple(line.unpaid() for line in owing)
-    draft.add(
-        InvoiceVoided(
-            account_id=draft.state.account_id,
-            invoice_id=invoice_id,
-            currency=invoice.currency,
-            lines=lines,
-            total_minor=sum(line.due_minor for line in owing),
-            is_whole=invoice.paid_minor == 0 and len(owing) == len(invoice.lines),
-            reason="merge",
-        )
-    )
-    draft.add(
-        MonthsMoved(
-            account_id=draft.state.account_id,
-            merge_id=fact.merge_id,
-            routed_to=fact.account_id,
-            invoice_id=invoice_id,
-            due_date=invoice.due_date,
-            currency=invoice.currency,
-            lines=lines,
-        )
-    )
 
 
 def take_months(fact: MonthsMoved, state: Household, context: Context) -> tuple[Event, ...]:

@@ -3,11 +3,13 @@ household moved."""
 
 from typing import Literal
 
-from services.billing.domain.bills import allocate_in_order
+from services.billing.domain.bills import Invoice, allocate_in_order
 from services.billing.domain.draft import Draft
 from services.billing.domain.funds import released
 from shared.contracts.billing import (
     DuplicateCaseDecided,
+    InvoiceVoided,
+    MonthsMoved,
     PaymentAllocated,
     PaymentDeallocated,
     RecoveryPaid,
@@ -16,7 +18,7 @@ from shared.contracts.billing import (
     TransferSent,
 )
 from shared.contracts.event import Allocation
-from shared.ids import thing_id
+from shared.ids import root_of_key, thing_id
 
 Released = Literal["refund", "void", "returned", "chargeback", "duplicate"]
 
@@ -96,7 +98,7 @@ def give_surplus_its_use(draft: Draft) -> None:
             continue
         fund = draft.state.funds[case.fund_id]
         invoice = draft.state.invoices.get(case.invoice_id or "")
-        owed = invoice.due_minor if invoice is not None else 0
+        owed = invoice.due_minor if invoice is not None and invoice.currency == fund.currency else 0
         is_needed = case.twin_payment_id is not None and owed > 0 and fund.unapplied_minor > 0
         if fund.unapplied_minor > 0 and not is_needed:
             continue
@@ -117,7 +119,8 @@ def give_surplus_its_use(draft: Draft) -> None:
 
 
 def settle_up(draft: Draft) -> None:
-    """Let freed credit go where it must: what the member owes for the same money, then where the household moved."""
+    """Let what was freed go where it must: credit to what the member owes for the same money, then all to where the
+    household moved."""
     for fund_id, fund in draft.state.funds.items():
         minor = min(fund.recovery_minor, fund.unapplied_minor)
         if minor > 0:
@@ -127,16 +130,52 @@ def settle_up(draft: Draft) -> None:
                 )
             )
     if draft.state.moved_to is not None:
-        send_credit(draft, draft.state.moved_to, "moved")
+        move_on(draft, draft.state.moved_to, "moved")
 
 
-def send_credit(draft: Draft, to_account_id: str, reason: TransferReason) -> None:
-    """Send all plain credit to another household."""
+def move_on(draft: Draft, to_account_id: str, reason: TransferReason) -> None:
+    """Have another household get all plain credit, then what is not paid: its bills find the credit there."""
     for currency in sorted({fund.currency for fund in draft.state.funds.values()}):
         minor = sum(fund.unapplied_minor for _, fund in draft.state.spendable(currency))
         if minor > 0:
-            transfer_id = thing_id("trf", draft.context.shard, draft.context.root)
-            send(draft, transfer_id, to_account_id, minor, currency, reason)
+            send(draft, _transfer_id(draft, currency), to_account_id, minor, currency, reason)
+    for invoice_id, invoice in draft.state.invoices.items():
+        if invoice.due_minor > 0:
+            _move_unpaid(draft, to_account_id, invoice_id, invoice)
+
+
+def _transfer_id(draft: Draft, currency: str) -> str:
+    """Return the id of what one decision sends in one currency."""
+    context = draft.context
+    root = root_of_key(context.tenant, "billing", "move-on", draft.state.account_id, f"{context.root.hex()}:{currency}")
+    return thing_id("trf", context.shard, root)
+
+
+def _move_unpaid(draft: Draft, to_account_id: str, invoice_id: str, invoice: Invoice) -> None:
+    owing = [line for line in invoice.lines if line.due_minor > 0]
+    lines = tuple(line.unpaid() for line in owing)
+    draft.add(
+        InvoiceVoided(
+            account_id=draft.state.account_id,
+            invoice_id=invoice_id,
+            currency=invoice.currency,
+            lines=lines,
+            total_minor=sum(line.due_minor for line in owing),
+            is_whole=invoice.paid_minor == 0 and len(owing) == len(invoice.lines),
+            reason="merge",
+        )
+    )
+    draft.add(
+        MonthsMoved(
+            account_id=draft.state.account_id,
+            merge_id=draft.state.merge_id or "",
+            routed_to=to_account_id,
+            invoice_id=invoice_id,
+            due_date=invoice.due_date,
+            currency=invoice.currency,
+            lines=lines,
+        )
+    )
 
 
 def send(draft: Draft, transfer_id: str, to_account_id: str, minor: int, currency: str, reason: TransferReason) -> None:

@@ -8,7 +8,7 @@ from services.billing.domain.draft import Draft
 from services.billing.domain.funds import Fund, Way
 from services.billing.domain.household import Household
 from services.billing.domain.instants import text_of
-from services.billing.domain.money import make_room, settle_up
+from services.billing.domain.money import give_surplus_its_use, make_room, settle_up
 from services.billing.domain.payments import Settled, reference_of
 from services.billing.domain.requests import refused
 from services.billing.domain.things import Refund
@@ -29,7 +29,10 @@ from shared.ids import canonical_json
 
 
 def request_refund(request: RefundRequested, state: Household, context: Context) -> tuple[Event, ...]:
-    """Set the money aside, from credit or (`release`) from what it had paid; a taken id adds nothing."""
+    """Set the money aside, from credit or (`release`) from what it had paid; a taken id adds nothing.
+
+    A bill that is open again for it is paid by a surplus that waits, as ever.
+    """
     if request.refund_id in state.refunds:
         return ()
     answer = _refusal(request, state)
@@ -38,6 +41,8 @@ def request_refund(request: RefundRequested, state: Household, context: Context)
     draft = Draft(state, context)
     make_room(draft, request.payment_id, request.amount_minor, "refund", request.refund_id)
     open_refund(draft, request.refund_id, request.payment_id, answer, request.amount_minor, request.reason)
+    give_surplus_its_use(draft)
+    settle_up(draft)
     return draft.events
 
 

@@ -32,6 +32,7 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
     """Play all moments; the last day is over and reported when this returns."""
     players = tuple(Player(scene, household) for household in households)
     scene.players = {player.number: player for player in players}
+    _write_cheques(scene, players)
     treasury = Treasury(scene)
     await scene.processor.set_up()
     await _move_to(stack, scene, MOMENTS[0])
@@ -72,6 +73,14 @@ async def _processor_returns(stack: Stack, scene: Scene) -> None:
     await asyncio.to_thread(stack.start_process, "card")
     await asyncio.to_thread(stack.wait_ready)
     await scene.processor.behave()
+
+
+def _write_cheques(scene: Scene, players: Sequence[Player]) -> None:
+    """Tell the bank of all cheques that it will see: it may see one before anybody here knows whose it is."""
+    for player in players:
+        for act in player.household.acts:
+            if isinstance(act, acts.Cheque):
+                scene.bank.cheque(act, player.cheque(act.name))
 
 
 async def _all(works: Iterable[Awaitable[None]]) -> None:

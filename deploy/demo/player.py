@@ -46,6 +46,10 @@ class Player:
         """Return the id of policy A or B."""
         return f"POL-{self.scene.seed}-{self.number}-{name}"
 
+    def cheque(self, name: str) -> str:
+        """Return the bank's name of a cheque."""
+        return f"CHQ-{self.scene.seed}-{self.number}-{name}"
+
     async def made(self, client: Client, path: str, body: dict[str, Any], name: str) -> str:
         """Post until the thing stands and return its id."""
         posted = Posted(client, path, body, self.key())

@@ -18,14 +18,12 @@ async def handle_cheque(player: Player, act: acts.Cheque | acts.ChequeReturned) 
     scene = player.scene
     match act:
         case acts.Cheque():
-            reference = f"CHQ-{scene.seed}-{player.number}-{act.name}"
-            scene.bank.cheque(act, reference)
             arrived = min(act.moment, *(moment for moment, _ in act.shown))
             body: dict[str, Any] = {
                 "account_id": player.account_id,
                 "amount": money(act.minor),
                 "bank_account": scene.bank.account,
-                "bank_reference": reference,
+                "bank_reference": player.cheque(act.name),
                 "received_on": scene.day(MOMENTS[arrived].day),
             }
             if act.bill is not None:

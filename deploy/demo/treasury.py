@@ -17,6 +17,7 @@ REASONS = {
 }
 DELAYED_PAYOUT, SHOWN_AT, BANK_TAKES_FEE = DAY_4, DAY_16, DAY_22
 PROCESSOR = "card"
+NOT_REPORTED = Reply(200, replayed=False, body={"accounts": []})
 
 
 class Treasury:
@@ -26,7 +27,8 @@ class Treasury:
         self._scene = scene
         self.kinds: dict[str, str] = {}
         self.under_way_minor = 0
-        self.was_late = self.is_late = False
+        self.late_minor = 0
+        self.had_late_payout = False
         self._keys = 0
         self._first_moment_of_statement = 0
 
@@ -51,29 +53,34 @@ class Treasury:
             return {one["account"]: one for one in body["accounts"] if wanted.get(one["account"]) == one["sub_key"]}
 
         async def ask() -> Reply:
-            return await self._scene.clerk.get(f"/v1/reconciliation/days/{day}")
+            reply = await self._scene.clerk.get(f"/v1/reconciliation/days/{day}")
+            return NOT_REPORTED if reply.status == 404 else reply
 
         return ours(await until(ask, lambda body: set(ours(body)) == set(wanted)))
 
     async def begin_day(self, yesterday: str, statement_day: str | None) -> None:
-        """Wait for yesterday's figures and for every exception that they count, and explain those without a reason."""
-        for account, figures in (await self.figures(yesterday, statement_day)).items():
-            counted = sum(bucket["count"] for bucket in figures["open_exceptions"])
-            await self._listed(account, counted)
-        await self.explain_all()
+        """Wait for yesterday's figures and for just the exceptions that they count, and explain each without reason.
 
-    async def _listed(self, account: str, count: int) -> None:
-        """Wait until so many exceptions of an account are open; a payout may have become late since the figures."""
-        enough = {count, 1} if account == "1126" and self.is_late else {count}
+        A payout may have become late since the figures.
+        """
         deadline = time.monotonic() + OUTCOME_WITHIN_S
-        while len(found := await self._unresolved(account)) not in enough:
+        while True:
+            figures = await self.figures(yesterday, statement_day)
+            listed = [one for state in ("open", "explained") for one in await self.exceptions(state)]
+            unlike = [account for account, one in figures.items() if not self._fits(one, listed)]
+            if not unlike:
+                return await self._explain(listed)
             if time.monotonic() > deadline:
-                raise Unexpected(f"{account} should have {count} exceptions, there are {found}")
+                raise Unexpected(f"exceptions of {unlike} should be those of {figures}; there are {listed}")
             await asyncio.sleep(MOST_PAUSE_S)
 
-    async def _unresolved(self, account: str) -> list[dict[str, Any]]:
-        found = [one for state in ("open", "explained") for one in await self.exceptions(state)]
-        return [one for one in found if one["account"] == account]
+    def _fits(self, figures: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
+        of_account = [one for one in listed if one["account"] == figures["account"]]
+        found = (len(of_account), sum(abs(one["minor"]) for one in of_account))
+        buckets = figures["open_exceptions"]
+        counted = (sum(one["count"] for one in buckets), sum(one["minor"] for one in buckets))
+        late = (1, self.late_minor) if figures["account"] == "1126" and self.late_minor else counted
+        return found in (counted, late)
 
     async def exceptions(self, state: str) -> list[dict[str, Any]]:
         """Return all exceptions in a state."""
@@ -89,15 +96,15 @@ class Treasury:
                 return found
             cursor = f"&cursor={reply.body['next']}"
 
-    async def explain_all(self) -> None:
-        """Give every open exception a reason."""
-        for one in await self.exceptions("open"):
+    async def _explain(self, found: list[dict[str, Any]]) -> None:
+        for one in found:
             self.kinds[one["id"]] = one["kind"]
-            body = {"reason": REASONS[one["kind"]], "note": f"seen by finance in the demo: {one['kind']}"}
-            path = f"/v1/reconciliation/exceptions/{one['id']}/explanation"
-            told = await self._posted(path, body)
-            if told["status"] != "done":
-                raise Unexpected(f"POST {path}: {told}")
+            if one["state"] == "open":
+                body = {"reason": REASONS[one["kind"]], "note": f"seen by finance in the demo: {one['kind']}"}
+                path = f"/v1/reconciliation/exceptions/{one['id']}/explanation"
+                told = await self._posted(path, body)
+                if told["status"] != "done":
+                    raise Unexpected(f"POST {path}: {told}")
 
     async def end_day(self, moment: int) -> None:
         """Have the processor pay out, and hand in the bank's statement of the day."""
@@ -105,14 +112,14 @@ class Treasury:
         if payout is not None:
             arrives = moment + 1
             if moment == DELAYED_PAYOUT:
-                self.was_late = self.is_late = True
+                self.late_minor, self.had_late_payout = payout.minor, True
                 arrives = SHOWN_AT
             while arrives < len(MOMENTS) and not last_moment_of_day(arrives):
                 arrives += 1
             self._scene.bank.payout(arrives, payout)
             self.under_way_minor += payout.minor
         if moment == SHOWN_AT:
-            self.is_late = False
+            self.late_minor = 0
         if moment == BANK_TAKES_FEE:
             self._scene.bank.fee(moment)
         await self.hand_in(moment)

@@ -2,7 +2,7 @@
 
 from deploy.demo.acts import AnyAct, Pay, Repeat
 from deploy.demo.draw import Draw
-from deploy.demo.moments import DAY_4, DAY_10, DAY_16, DAY_19, DAY_25, NEXT_DAY, START, THIRD_DAY
+from deploy.demo.moments import DAY_4, DAY_10, DAY_16, DAY_19, DAY_28, NEXT_DAY, START, THIRD_DAY
 
 
 def in_full(draw: Draw, number: int) -> tuple[AnyAct, ...]:
@@ -46,7 +46,7 @@ def too_much(draw: Draw, number: int) -> tuple[AnyAct, ...]:
             accepts_credit=True,
         ),
         second,
-        Pay(moment=DAY_25, name="the rest", bill="second", minor=second.share_minor - more, card=draw.card()),
+        Pay(moment=DAY_28, name="the rest", bill="second", minor=second.share_minor - more, card=draw.card()),
     )
 
 

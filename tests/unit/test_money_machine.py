@@ -189,7 +189,7 @@ class MoneyMachine(RuleBasedStateMachine):
         if payment_id is None:
             return
         known = self.plain.pays[payment_id]
-        if known["state"] == "held" and (decision != "charge" or self.plain.is_there(known["bill"])):
+        if known["state"] == "held" and (decision != "charge" or self.plain.is_there(known["bill"], known["policy"])):
             known.update(state="open" if decision == "charge" else "ended", meant=True)
         request = {"request_id": self.new("req"), "account_id": A, "payment_id": payment_id, "received_at": AT}
         if decision == "expire":

@@ -21,8 +21,7 @@ from shared.contracts.event import Event
 from shared.decider import Context
 
 LOST = "lost"
-DROPPED = ("warning_closed", "prevented")
-ENDS = ("won", LOST, *DROPPED)
+ENDS = ("won", LOST, "warning_closed", "prevented")
 INQUIRY = "warning_"
 
 
@@ -36,7 +35,7 @@ def note_dispute(traced: DisputeTraced, state: Household, context: Context) -> t
     payment = state.payments.get(traced.payment_id)
     if payment is None:
         raise LookupError(f"{state.account_id} has no payment {traced.payment_id} that {traced.object_id} disputes")
-    known = state.kept_disputes.get(traced.charge_ref)
+    known = state.kept_disputes.get(traced.object_id)
     if known is not None and (known == traced or _progress(known) > _progress(traced)):
         return ()
     draft.add(DisputeKept(account_id=state.account_id, traced=traced))
@@ -158,7 +157,7 @@ def _end(draft: Draft, traced: DisputeTraced, known: Chargeback) -> None:
         )
     elif traced.status == LOST and known.debited_minor > 0:
         _lost(draft, traced, known, reference)
-    elif known.debited_minor == 0 and (traced.status in DROPPED or traced.status == LOST):
+    elif known.debited_minor == 0 and traced.status in ENDS:
         draft.add(
             ChargebackDropped(
                 account_id=draft.state.account_id, chargeback_id=traced.object_id, payment_id=known.payment_id

@@ -3,7 +3,7 @@
 from services.billing.domain.commands import ExpireHold
 from services.billing.domain.household import Household
 from services.billing.domain.payments import Ask, Cancelled, Declined, Held, Settled
-from services.billing.domain.requests import refused
+from services.billing.domain.requests import refused, wrong_bill
 from shared.contracts.billing import AttemptCancelRequested, AttemptPlanned, PaymentCancelled, Refusal
 from shared.contracts.event import Event
 from shared.contracts.gateway import PaymentCancellationRequested, PaymentDecisionRequested
@@ -45,8 +45,9 @@ def decide_held(request: PaymentDecisionRequested, state: Household, context: Co
     ask = payment.ask
     if request.decision == "cancel":
         return (_given_up(ask, state, BY_MEMBER, request.request_id),)
-    if not state.invoices[ask.invoice_id].lines:
-        return refused(state, request.request_id, Refusal.INVOICE_VOID)
+    reason = wrong_bill(ask, state)
+    if reason is not None:
+        return refused(state, request.request_id, reason)
     return (
         AttemptPlanned(
             account_id=state.account_id,

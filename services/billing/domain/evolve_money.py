@@ -59,7 +59,7 @@ def evolve_money(state: Household, event: Event) -> Household:
         ):
             return _refund(state, event)
         case DisputeKept():
-            return changed(state, kept_disputes={**state.kept_disputes, event.traced.charge_ref: event.traced})
+            return changed(state, kept_disputes={**state.kept_disputes, event.traced.object_id: event.traced})
         case ChargebackOpened():
             return _disputed(state, event)
         case ChargebackDebited() | ChargebackWon() | ChargebackLost() | ChargebackDropped():
@@ -154,7 +154,7 @@ def _refund(state: Household, event: RefundEvent) -> Household:
 
 def _disputed(state: Household, event: ChargebackOpened) -> Household:
     opened = Chargeback(payment_id=event.payment_id, fund_id=event.fund_id, stage=event.stage)
-    kept = {ref: traced for ref, traced in state.kept_disputes.items() if ref != event.charge_ref}
+    kept = {ref: traced for ref, traced in state.kept_disputes.items() if ref != event.chargeback_id}
     return changed(state, chargebacks={**state.chargebacks, event.chargeback_id: opened}, kept_disputes=kept)
 
 

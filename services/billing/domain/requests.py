@@ -8,7 +8,7 @@ from services.billing.domain.draft import Draft
 from services.billing.domain.household import Household
 from services.billing.domain.instants import moment_of, text_of
 from services.billing.domain.money import spend_credit
-from services.billing.domain.payments import ActionRequired, Payment, Planned, Registered, Settled, Unknown
+from services.billing.domain.payments import ActionRequired, Ask, Payment, Planned, Registered, Settled, Unknown
 from shared.contracts.billing import (
     AccountOpened,
     AttemptPlanned,
@@ -127,7 +127,7 @@ def plan_payment(request: PaymentRequested, state: Household, context: Context) 
 
 def judged(request: PaymentRequested, state: Household, context: Context) -> Refusal | str | None:
     """Return why a payment may not be tried (the first of `Refusal`'s order), the payment it looks like, or None."""
-    reason = closed(state) or _wrong_bill(request, state)
+    reason = closed(state) or wrong_bill(request, state)
     if reason is not None:
         return reason
     invoice = state.invoices[request.invoice_id]
@@ -143,7 +143,8 @@ def judged(request: PaymentRequested, state: Household, context: Context) -> Ref
     return _open_twin(request, invoice, state)
 
 
-def _wrong_bill(request: PaymentRequested, state: Household) -> Refusal | None:
+def wrong_bill(request: PaymentRequested | Ask, state: Household) -> Refusal | None:
+    """Return why a payment cannot be of the bill that it names."""
     invoice = state.invoices.get(request.invoice_id)
     if invoice is None:
         return Refusal.INVOICE_UNKNOWN

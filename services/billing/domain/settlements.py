@@ -54,8 +54,9 @@ def open_case(draft: Draft, rule: CaseRule, fund_id: str, twin_payment_id: str |
 
 
 def close(draft: Draft, fund_id: str) -> None:
-    """Do what waited for this money: a dispute that came before it, then what the household owes or moved to."""
+    """Do what waited for this money: disputes that came before it, then what the household owes or moved to."""
     way = draft.state.funds[fund_id].way
-    if way is not None and way.charge_ref in draft.state.kept_disputes:
-        follow_dispute(draft, draft.state.kept_disputes[way.charge_ref])
+    for traced in draft.state.kept_disputes.values():
+        if way is not None and traced.charge_ref == way.charge_ref:
+            follow_dispute(draft, traced)
     settle_up(draft)

@@ -70,7 +70,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 KeptDisputes = dict[str, DisputeTraced]
-"""Disputes of charges that this log does not know yet, by the charge."""
+"""Disputes of charges that this log does not know yet, by their own names."""
 
 KeptReturns = dict[str, CheckReturnReported]
 """Returns of cheques that this log does not know yet, by the payment."""

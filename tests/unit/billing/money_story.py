@@ -7,10 +7,13 @@ import msgspec
 from shared.contracts.billing import AccountOpened, CheckReturnReported, DisputeTraced, MergeAnswered, MergeProposed
 from shared.contracts.event import Event
 from shared.contracts.gateway import (
+    BankLine,
+    BankStatementReceived,
     CaseDecisionRequested,
     CheckReceived,
     InvoiceVoidRequested,
     MergeRequested,
+    PaymentDecisionRequested,
     RefundApprovalRequested,
     RefundRequested,
     TransferRequested,
@@ -23,8 +26,10 @@ from tests.unit.billing.story import (
     INVOICE,
     ISSUED,
     OPENED,
+    PAY,
     PAYMENT,
     PLANNED,
+    REGISTER,
     REGISTERED,
     SETTLE,
     Story,
@@ -32,7 +37,7 @@ from tests.unit.billing.story import (
 )
 
 OTHER, DAY = "acc_0b", "2026-03-02"
-CHECK, REFUND, TRANSFER, MERGE, REQUEST = "pay_3_0e", "rfd_3_01", "trf_3_01", "mrg_3_01", "req_3_01"
+CHECK, HELD, REFUND, TRANSFER, MERGE, REQUEST = "pay_3_0e", "pay_3_0f", "rfd_3_01", "trf_3_01", "mrg_3_01", "req_3_01"
 UNDER_WAY = (OPENED, ISSUED, PLANNED, REGISTERED)
 OTHER_OPENED = AccountOpened(account_id=OTHER, member_id="mem_2", language="es", contact=CONTACT)
 
@@ -59,6 +64,14 @@ SEND = TransferRequested(
     reason="same_family", received_at=AT,
 )  # fmt: skip
 JOIN = MergeRequested(merge_id=MERGE, account_id=ACCOUNT, to_account_id=OTHER, received_at=AT)
+CHARGE = PaymentDecisionRequested(
+    request_id=REQUEST, account_id=ACCOUNT, payment_id=HELD, decision="charge", received_at=AT
+)
+STATEMENT = BankStatementReceived(
+    statement_id="stm_3_01", bank_account="trust", day="2026-03-03", currency="USD", opening_minor=0,
+    closing_minor=-200, lines=(BankLine(line_ref="B-2", kind="fee", amount_minor=-200, reference="r"),),
+    received_at=AT,
+)  # fmt: skip
 PROPOSED = MergeProposed(account_id=ACCOUNT, merge_id=MERGE, routed_to=OTHER)
 TAKEN_IN = MergeAnswered(account_id=OTHER, merge_id=MERGE, routed_to=ACCOUNT, reason=None)
 DISPUTED = DisputeTraced(
@@ -101,3 +114,15 @@ def decide(case_id: str, decision: Literal["refund", "credit", "not_a_duplicate"
 def overpaid(by_minor: int = 1_000) -> Story:
     """Return the bill paid by a cheque that was larger: the rest is credit."""
     return given(OPENED, ISSUED).when(changed(CHEQUE, amount_minor=DUE_MINOR + by_minor))
+
+
+def much_paid() -> Story:
+    """Return the bill paid by card with 600.00, so that a refund of it all needs approvals."""
+    pay = changed(PAY, amount_minor=60_000, accept_credit=True)
+    return given(*given(OPENED, ISSUED).when(pay, REGISTER, SETTLE).facts)
+
+
+def held(**fields: Any) -> Story:
+    """Return a payment held beside one under way on the same bill."""
+    amount_minor = 1_250 if "policy_id" in fields else DUE_MINOR
+    return given(*UNDER_WAY).when(changed(PAY, payment_id=HELD, amount_minor=amount_minor, **fields))

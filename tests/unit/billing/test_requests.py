@@ -129,7 +129,7 @@ def test_the_first_reason_that_applies_is_given(
 
 
 def test_every_reason_for_a_payment_has_a_row() -> None:
-    source = inspect.getsource(requests.judged) + inspect.getsource(requests._wrong_bill)
+    source = inspect.getsource(requests.judged) + inspect.getsource(requests.wrong_bill)
     named = {Refusal[name] for name in re.findall(r"Refusal\.([A-Z_]+)", source + inspect.getsource(requests.closed))}
     assert {row[2] for row in ROWS} == named
 

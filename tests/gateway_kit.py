@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -43,10 +43,24 @@ class NotedPeople:
 
     def __init__(self) -> None:
         self.noted: dict[tuple[str, str], dict[str, str]] = {}
+        self.versions: dict[tuple[str, str, str], list[str]] = {}
 
     async def put(self, tenant: str, member_id: str, fields: Mapping[str, str]) -> dict[str, int]:
         self.noted.setdefault((tenant, member_id), dict(fields))
-        return dict.fromkeys(fields, 1)
+        return {name: self._version(tenant, member_id, name, content) for name, content in fields.items()}
+
+    def _version(self, tenant: str, member_id: str, name: str, content: str) -> int:
+        known = self.versions.setdefault((tenant, member_id, name), [])
+        if content not in known:
+            known.append(content)
+        return known.index(content) + 1
+
+    async def notes(self, tenant: str, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        return {
+            (member, version): self.versions[tenant, member, "note"][version - 1]
+            for member, version in wanted
+            if (tenant, member, "note") in self.versions
+        }
 
 
 class NoReads(Reads):
@@ -176,6 +190,7 @@ class Gateway(msgspec.Struct):
     reads: Reads
     people: NotedPeople
     bell: Bell
+    system: System
 
 
 @asynccontextmanager
@@ -186,15 +201,15 @@ async def gateway(
     chosen = chosen or settings()
     clock = clock or SystemClock()
     appender = Appender(store, clock, chosen.zone, chosen.append_queue)
-    people, bell = NotedPeople(), Bell(chosen.postgres_dsn)
-    api = make_api(chosen, clock, appender, reads, bell, people, FixedKeys(), System(reads))
+    people, bell, system = NotedPeople(), Bell(chosen.postgres_dsn), System(reads)
+    api = make_api(chosen, clock, appender, reads, bell, people, FixedKeys(), system)
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(appender.run())]
     if chosen.postgres_dsn:
         await reads.open()
         tasks.append(loop.create_task(bell.run()))
     try:
-        yield Gateway(Client(api), appender, reads, people, bell)
+        yield Gateway(Client(api), appender, reads, people, bell, system)
     finally:
         await appender.stop()
         await tasks[0]

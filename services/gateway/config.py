@@ -12,7 +12,7 @@ class GatewaySettings(ProcessSettings):
     """`PIPEROLL_*`. The HTTP processes never read `kafka_bootstrap`; the worker never reads the rest of these.
 
     `card_webhook_secret` may name several, by commas, while one is being replaced. Rates are requests per minute and
-    principal in one process.
+    principal in one process; so are the most streams of events, of all and of each principal.
     """
 
     kafka_bootstrap: str = ""
@@ -25,6 +25,8 @@ class GatewaySettings(ProcessSettings):
     member_rate_per_min: int = 1_200
     staff_rate_per_min: int = 60_000
     append_queue: int = 2_000
+    most_streams: int = 500
+    most_streams_each: int = 20
     min_position_wait_s: float = 5.0
     drain_s: int = 8
 

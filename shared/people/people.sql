@@ -37,5 +37,9 @@ JOIN person_field
     AND person_field.field = wanted.field AND person_field.version = wanted.version
 JOIN member_key ON member_key.tenant = person_field.tenant AND member_key.member_id = person_field.member_id;
 
+-- name: read_notes
+SELECT member_id, version, master_key_id, wrapped, sealed
+FROM read_notes(%(tenant)s, %(members)s::text[], %(versions)s::integer[]);
+
 -- name: erase_member
 SELECT erase_member(%(tenant)s, %(member_id)s);

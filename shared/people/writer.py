@@ -1,6 +1,6 @@
-"""Writes personal data before the event that names it, and erases it."""
+"""Writes personal data before the event that names it, and erases it; reads back only what staff wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from shared.errors import WorldFault
@@ -8,10 +8,11 @@ from shared.people.database import PeopleDatabase
 from shared.people.sealing import Erased, MasterKey, MemberSeal, new_data_key
 
 MAX_RACES = 10
+NOTE = "note"
 
 
 class PeopleWriter(PeopleDatabase):
-    """The gateway's side. Its role reads keys and tags and no sealed value: what it wrote it cannot read back."""
+    """The gateway's side. Its role reads keys, tags and notes; any other sealed value it cannot read back."""
 
     def __init__(self, dsn: str, master_key: MasterKey) -> None:
         super().__init__(dsn)
@@ -31,6 +32,19 @@ class PeopleWriter(PeopleDatabase):
                 return versions
             versions = await self._put_known_member(tenant, member_id, fields)
         raise WorldFault(f"{tenant}/{member_id}: {MAX_RACES} other writers came between")
+
+    async def notes(self, tenant: str, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """Return the notes, by member and version, that are there; an erased one is not.
+
+        Errors: StoreDown, WrongMasterKey.
+        """
+        members, versions = [member for member, _ in wanted], [version for _, version in wanted]
+        rows = await self.run("read_notes", {"tenant": tenant, "members": members, "versions": versions})
+        found: dict[tuple[str, int], str] = {}
+        for member, version, key_id, wrapped, sealed in rows:
+            seal = MemberSeal(tenant, member, self._master_key.unwrap(bytes(wrapped), key_id, tenant, member))
+            found[member, version] = seal.open(NOTE, version, bytes(sealed))
+        return found
 
     async def erase(self, tenant: str, member_id: str) -> bool:
         """Destroy the member's key and rows for good; True where there was a key."""

@@ -108,6 +108,10 @@ GAPS = _gauge("piperoll_gaps", "chains", "Chains that stand still because a reco
 FORKS = _gauge(
     "piperoll_forks", "chains", "Chains that stand still because two records claim one place", ["service", "shard"]
 )
+PARKED_LONG = _gauge(
+    "piperoll_parked_long", "records", "Records that hold a key longer than a limit: 15m, or 24h (a person must look)",
+    ["service", "shard", "limit"],
+)  # fmt: skip
 CHAIN_ALARMS = _counter(
     "piperoll_chain_alarms_total", "alarms", "Forks, and gaps older than 30 s", ["service", "topic", "verdict"]
 )
@@ -146,9 +150,14 @@ OUTCOMES = _counter("piperoll_outcomes_total", "outcomes", "Outcomes of effects"
 EFFECT_CALL_SECONDS = _histogram(
     "piperoll_effect_call_seconds", "seconds", "One call to the outside", ["call", "result"], SLOW_S
 )
+# Requests
+REQUESTS_OVERDUE = _gauge(
+    "piperoll_requests_overdue", "requests", "Requests of which nobody has said anything for 60 s", ["kind"]
+)
 # HTTP
 HTTP_REQUESTS = _counter("piperoll_http_requests_total", "requests", "Requests answered", ["method", "route", "status"])
 HTTP_SECONDS = _histogram("piperoll_http_seconds", "seconds", "From request to answer", ["method", "route"], SLOW_S)
+HTTP_STREAMS = _gauge("piperoll_http_streams", "streams", "Streams of events that are open")
 HTTP_PROBLEMS = _counter("piperoll_http_problems_total", "answers", "Problem answers by code", ["code"])
 WEBHOOKS = _counter("piperoll_webhooks_total", "webhooks", "Webhooks received, by result", ["provider", "result"])
 # Notices

@@ -148,6 +148,17 @@ async def test_nothing_in_the_database_is_readable(writer: PeopleWriter, people_
     assert not any(part in bytes(sealed) for sealed, _ in rows for part in (b"zoe", b"Zoe", b"Amaru"))
 
 
+async def test_the_gateway_reads_back_notes_and_nothing_else(writer: PeopleWriter, member: str) -> None:
+    first = await writer.put("demo", member, {"note": "shows up on Monday"})
+    second = await writer.put("demo", member, {"note": "a fee", **ZOE})
+    assert (first, second["note"]) == ({"note": 1}, 2)
+    wanted = [(member, 1), (member, 2), (member, 3), ("prn_nobody", 1)]
+    assert await writer.notes("demo", wanted) == {(member, 1): "shows up on Monday", (member, 2): "a fee"}
+    assert await writer.notes("other", wanted) == {}
+    await writer.erase("demo", member)
+    assert await writer.notes("demo", wanted) == {}
+
+
 DENIED = [
     ("gateway", "SELECT sealed FROM person_field"),
     ("gateway", "UPDATE person_field SET sealed = tag"),
@@ -156,6 +167,7 @@ DENIED = [
     ("notifier", "INSERT INTO member_key (tenant, member_id, master_key_id) VALUES ('a', 'b', 'c')"),
     ("notifier", "SELECT tag FROM person_field"),
     ("notifier", "SELECT erase_member('a', 'b')"),
+    ("notifier", "SELECT sealed FROM read_notes('a', '{b}', '{1}')"),
     ("billing", "SELECT field FROM person_field"),
     ("billing", "SELECT wrapped FROM member_key"),
 ]

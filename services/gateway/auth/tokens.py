@@ -84,6 +84,11 @@ class Tokens:
         found = self._remembered.get(hashlib.sha256(authorization).digest())
         return found[1] if found is not None and found[0] > self._now() else None
 
+    def lasts_s(self, authorization: bytes | None) -> float:
+        """Return for how many seconds a token that was verified just now is good, 0 where it is not known here."""
+        found = self._remembered.get(hashlib.sha256(authorization or b"").digest())
+        return max(0.0, found[0] - self._now()) if found is not None else 0.0
+
     async def verify(self, authorization: bytes | None) -> Principal:
         """Return the principal of any token that is good."""
         if not authorization:

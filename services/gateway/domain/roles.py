@@ -27,6 +27,7 @@ class Permission(StrEnum):
     REFUND = "refund"
     APPROVE = "approve"
     KEEP_BOOKS = "keep_books"
+    READ_BOOKS = "read_books"
 
 
 _STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.OPERATOR})
@@ -38,6 +39,7 @@ _ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.REFUND: frozenset({Role.MEMBER, Role.SUPPORT, Role.FINANCE}),
     Permission.APPROVE: frozenset({Role.FINANCE}),
     Permission.KEEP_BOOKS: frozenset({Role.FINANCE, Role.OPERATOR}),
+    Permission.READ_BOOKS: frozenset({Role.FINANCE, Role.AUDITOR, Role.OPERATOR}),
 }
 _ONLY_NAMED_ACCOUNTS = frozenset({Role.MEMBER, Role.ASSISTER})
 
@@ -65,6 +67,11 @@ class Principal(msgspec.Struct, frozen=True):
                 return "assister"
             case Role.SUPPORT | Role.FINANCE | Role.AUDITOR | Role.OPERATOR:
                 return "staff"
+
+
+def reads_notes(role: Role) -> bool:
+    """Tell whether the role may read what finance has written about an exception."""
+    return role in (Role.FINANCE, Role.AUDITOR)
 
 
 def allows(role: Role, permission: Permission) -> bool:

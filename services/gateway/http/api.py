@@ -1,6 +1,6 @@
 """The ASGI application: routes, authenticates, limits, reads, hands on, and turns every failure into a problem."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -10,13 +10,14 @@ from services.gateway.config import GatewaySettings
 from services.gateway.domain.positions import parse_places
 from services.gateway.domain.roles import allows
 from services.gateway.errors import Problem, language_of, problem_body
-from services.gateway.http.call import NOBODY, Answer, Call, Handler, query_of
+from services.gateway.http.call import NOBODY, Answer, Call, Handler, Stream, query_of
 from services.gateway.http.cors import Cors
 from services.gateway.http.limits import Buckets
 from services.gateway.http.operations import OPERATIONS
 from services.gateway.http.operations.base import Operation
 from services.gateway.http.resources.base import encode
 from services.gateway.http.routes import Routes
+from services.gateway.http.streaming import Receive, Send, pour
 from services.gateway.http.waiting import Places
 from shared.clock import Clock
 from shared.errors import Conflict, Overloaded, StoreDown, UnknownCommit
@@ -27,8 +28,6 @@ from shared.telemetry.tracing import continued
 log = logger(__name__)
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PROBLEM_JSON = b"application/problem+json"
 SECURITY = (
@@ -76,6 +75,7 @@ class Api:
         trace = continued(_text(headers.get(b"traceparent"))).header()
         method, path = scope["method"], scope["path"]
         operation: Operation | None = None
+        answer: Answer | Stream
         try:
             if method == "OPTIONS":
                 answer = self._cors.preflight(self._routes.methods(path)[0], headers)
@@ -90,9 +90,14 @@ class Api:
             answer = _refused(problem, headers, trace)
         except Exception as error:
             answer = _refused(_problem_of(error, path, trace), headers, trace)
-        await self._send(send, answer, headers.get(b"origin"), with_body=method != "HEAD")
         route = operation.path if operation is not None else "none"
-        self._measure(method if operation else "other", route, answer.status, self._clock.monotonic() - started)
+        measured = method if operation else "other", route, answer.status
+        if isinstance(answer, Stream):
+            self._measure(*measured, self._clock.monotonic() - started)
+            await self._stream(answer, headers.get(b"origin"), receive, send, with_body=method != "HEAD")
+            return
+        await self._send(send, answer, headers.get(b"origin"), with_body=method != "HEAD")
+        self._measure(*measured, self._clock.monotonic() - started)
 
     async def _answer(
         self,
@@ -102,7 +107,7 @@ class Api:
         headers: Mapping[bytes, bytes],
         receive: Receive,
         trace: str,
-    ) -> Answer:
+    ) -> Answer | Stream:
         received_at = self._clock.now()
         principal = NOBODY
         if operation.permission is not None:
@@ -130,16 +135,28 @@ class Api:
         return await self._handlers[operation.id](call)
 
     async def _send(self, send: Send, answer: Answer, origin: bytes | None, *, with_body: bool) -> None:
-        headers = [
-            (b"content-type", answer.content_type),
-            (b"content-length", b"%d" % len(answer.body)),
-            *SECURITY,
-            *answer.headers,
-        ]
-        if self._cors.active:
-            headers.extend(self._cors.of_answer(origin))
+        headers = [*self._head(answer, origin), (b"content-length", b"%d" % len(answer.body))]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if with_body else b""})
+
+    async def _stream(
+        self, stream: Stream, origin: bytes | None, receive: Receive, send: Send, *, with_body: bool
+    ) -> None:
+        try:
+            head = self._head(stream, origin)
+            await send({"type": "http.response.start", "status": stream.status, "headers": head})
+            if with_body:
+                await pour(stream.parts, receive, send)
+            else:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            stream.done()
+
+    def _head(self, answer: Answer | Stream, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+        headers = [(b"content-type", answer.content_type), *SECURITY, *answer.headers]
+        if self._cors.active:
+            headers.extend(self._cors.of_answer(origin))
+        return headers
 
     def _measure(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)

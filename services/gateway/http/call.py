@@ -1,6 +1,6 @@
 """One request as handlers see it, and one answer as they give it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -82,7 +82,17 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     content_type: bytes = JSON
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+class Stream(msgspec.Struct, frozen=True):
+    """An answer without an end of its own: `parts` go out as they come; `done` is called once, however it ends."""
+
+    parts: AsyncGenerator[bytes]
+    done: Callable[[], None]
+    status: int = 200
+    content_type: bytes = b"text/event-stream"
+    headers: Headers = ()
+
+
+Handler = Callable[[Call], Awaitable[Answer | Stream]]
 
 
 def answer(resource: Any, status: int = 200, headers: Headers = ()) -> Answer:

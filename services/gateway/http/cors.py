@@ -7,7 +7,7 @@ from services.gateway.http.call import Answer, Headers
 from services.gateway.http.operations.base import Operation
 from services.gateway.http.routes import allowed
 
-_REQUEST_HEADERS = b"authorization, content-type, idempotency-key, prefer, traceparent, accept-language"
+_REQUEST_HEADERS = b"authorization, content-type, idempotency-key, prefer, traceparent, accept-language, last-event-id"
 _EXPOSED = b"location, idempotency-replayed, preference-applied, retry-after"
 MAX_AGE_S = b"600"
 

@@ -34,11 +34,15 @@ class Lookups:
 
     async def account(self, principal: Principal, account_id: str, field: str | None = None) -> None:
         """Return where the caller may know of the account; else it is unknown, to this caller."""
+        if not await self.is_known(principal, account_id):
+            raise Problem("account_unknown", field)
+
+    async def is_known(self, principal: Principal, account_id: str) -> bool:
+        """Tell whether there is such an account that the caller may know of."""
         if not ACCOUNT_ID.fullmatch(account_id) or not reaches(principal, account_id):
-            raise Problem("account_unknown", field)
+            return False
         known = self._known.get(account_id) or await self._find(account_id)
-        if known is None or known.tenant != principal.tenant or known.kind != "account":
-            raise Problem("account_unknown", field)
+        return known is not None and known.tenant == principal.tenant and known.kind == "account"
 
     async def part_of(self, account_id: str, kind: str, thing_id: str, field: str | None = None) -> None:
         """Return where the invoice or payment is of this account."""

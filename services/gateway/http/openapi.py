@@ -55,6 +55,18 @@ _LANGUAGE = {
     "description": "Language of a problem's sentences: `en` or `es`",
     "schema": {"type": "string"},
 }
+_LAST_EVENT = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The `id` of the last event that was read: what came after it is told first, once each. Without it "
+    "the stream begins now",
+    "schema": {"type": "string"},
+}
+_STREAM = {
+    "type": "string",
+    "description": "Server-sent events. `event` is the type of a fact, `data` a HistoryItem as JSON, `id` where to go "
+    "on. A comment comes where nothing else does for 15 s; the stream ends with the token: come back with a new one",
+}
 _SIGNATURE = {
     "name": "Stripe-Signature",
     "in": "header",
@@ -135,6 +147,8 @@ def _parameters(operation: Operation) -> list[Json]:
     made += [_query(parameter) for parameter in operation.parameters]
     if operation.keyed:
         made += [_KEY, _PREFER]
+    if operation.stream:
+        made.append(_LAST_EVENT)
     if operation.permission is None:
         made.append(_SIGNATURE)
     return [*made, _LANGUAGE]
@@ -160,6 +174,8 @@ def _responses(operation: Operation) -> Json:
             "description": {200: "As it is", 201: "It exists, and its outcome is final", 202: "Committed"}[status],
             "content": {"application/json": {"schema": {"$ref": REF.format(name=resource.__name__)}}},
         }
+        if operation.stream:
+            answer["content"] = {"text/event-stream": {"schema": _STREAM}}
         if operation.keyed:
             answer["headers"] = _header_refs("Location", "Idempotency-Replayed", "Preference-Applied")
         made[str(status)] = answer

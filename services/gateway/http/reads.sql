@@ -101,7 +101,7 @@ WHERE account_id = %(account_id)s ORDER BY code, currency;
 
 -- name: history
 SELECT source, shard, position, type, recorded_at, effective_date, subject, amount_minor, currency, reason, rule,
-    payment_id, postings
+    payment_id, postings, account_id
 FROM history_view
 WHERE account_id = %(account_id)s
     AND (%(before_at)s::timestamptz IS NULL OR (recorded_at, source, position)
@@ -130,6 +130,8 @@ SELECT transfer_id FROM transfer_view
 WHERE transfer_id = ANY (%(ids)s) AND status IN ('refused', 'completed', 'returned')
 UNION ALL
 SELECT merge_id FROM merge_view WHERE merge_id = ANY (%(ids)s) AND status IN ('refused', 'completed', 'ended')
+UNION ALL
+SELECT statement_id FROM statement_view WHERE statement_id = ANY (%(ids)s)
 UNION ALL
 SELECT request_id FROM request_view WHERE request_id = ANY (%(ids)s);
 

@@ -1,19 +1,29 @@
-"""From method and path to an operation, by one dictionary look-up."""
+"""From method and path to an operation, by look-ups in dictionaries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from services.gateway.errors import Problem
 from services.gateway.http.operations.base import Operation
 
+WORD = 2
+
 
 class Routes:
-    """`/v1/payments/{payment_id}` is found under `/v1/payments/*`; ids are the third and fifth parts of a path."""
+    """`/v1/payments/{payment_id}` is found under `/v1/payments/*`.
+
+    Which parts of a path are ids follows from its length and its second word.
+    """
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._by_shape: dict[str, dict[str, Operation]] = {}
+        self._ids: dict[tuple[int, str], list[tuple[int, ...]]] = {}
         for operation in operations:
-            shape = "/".join("*" if part.startswith("{") else part for part in operation.path.split("/"))
-            self._by_shape.setdefault(shape, {})[operation.method] = operation
+            parts = operation.path.split("/")
+            ids = tuple(place for place, part in enumerate(parts) if part.startswith("{"))
+            self._by_shape.setdefault(_shape(parts, ids), {})[operation.method] = operation
+            known = self._ids.setdefault((len(parts), parts[WORD]), []) if ids else []
+            if ids not in known:
+                known.append(ids)
 
     def find(self, method: str, path: str) -> tuple[Operation, Sequence[str]]:
         """Return the operation and the ids in the path; HEAD is GET. No such address or method raises the Problem."""
@@ -29,13 +39,16 @@ class Routes:
         if methods is not None and "*" not in path:
             return methods, ()
         parts = path.split("/")
-        if len(parts) < 4 or not parts[3]:
-            raise Problem("route_unknown")
-        params, parts[3] = (parts[3],), "*"
-        methods = self._by_shape.get("/".join(parts))
-        if methods is None:
-            raise Problem("route_unknown")
-        return methods, params
+        for ids in self._ids.get((len(parts), parts[WORD]), ()) if len(parts) > WORD else ():
+            methods = self._by_shape.get(_shape(parts, ids))
+            params = tuple(parts[place] for place in ids)
+            if methods is not None and all(params):
+                return methods, params
+        raise Problem("route_unknown")
+
+
+def _shape(parts: Sequence[str], ids: Collection[int]) -> str:
+    return "/".join("*" if place in ids else part for place, part in enumerate(parts))
 
 
 def allowed(methods: Mapping[str, Operation]) -> bytes:

@@ -83,8 +83,9 @@ def invoice_of(row: Row) -> Invoice:
 def history_item(row: Row) -> HistoryItem:
     """Return a fact from a row of `history`."""
     (source, shard, position, kind, recorded_at, effective, subject, minor, currency, reason, rule, payment_id,
-     postings) = row  # fmt: skip
+     postings, account_id) = row  # fmt: skip
     return HistoryItem(
+        account_id=account_id,
         type=kind,
         position=f"{source}.{shard}.{position}",
         recorded_at=rfc3339(recorded_at),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from services.gateway.append import Appender
 from services.gateway.auth.keys import Keys
@@ -13,13 +14,19 @@ from services.gateway.http.call import Handler
 from services.gateway.http.cases import Cases
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.database import Reads
+from services.gateway.http.events import Events
+from services.gateway.http.finance import Receipts, Statements
+from services.gateway.http.finance_views import FinanceViews
 from services.gateway.http.invoices import Invoices
+from services.gateway.http.limits import Slots
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.payments import Payments
 from services.gateway.http.people import People
 from services.gateway.http.posting import Posting
+from services.gateway.http.reconciliation import Reconciliation
 from services.gateway.http.refunds import Refunds
 from services.gateway.http.requests import Requests
+from services.gateway.http.stories import Stories
 from services.gateway.http.system import System
 from services.gateway.http.things import Things
 from services.gateway.http.transfers import BetweenHouseholds
@@ -55,17 +62,22 @@ def make_api(
 ) -> Api:
     """Return the application over what it needs of the world."""
     shared = Shared(settings, appender, reads, bell)
+    tokens = Tokens(settings.oidc_issuer, settings.oidc_audience, keys, time.time)
+    stories = Stories(reads, bell, lambda: system.draining)
+    slots = Slots(settings.most_streams, settings.most_streams_each)
+    events = Events(shared.lookups, stories, tokens, slots, clock.monotonic, lambda: system.draining)
     webhooks = CardWebhooks(appender, settings.webhook_secrets(), settings.tenant, settings.shards, clock)
     handlers: Mapping[str, Handler] = {
         **_household(shared, people),
         **_changes(shared),
+        **_finance(shared, people, settings.zone),
+        "followEvents": events.follow,
         "receiveCardWebhook": webhooks.receive,
         "live": system.live,
         "ready": system.ready,
         "metrics": system.metrics,
         "openapi": system.openapi,
     }
-    tokens = Tokens(settings.oidc_issuer, settings.oidc_audience, keys, time.time)
     places = Places(reads, bell, settings.shards, clock.monotonic)
     return Api(handlers, tokens, places, settings, clock)
 
@@ -110,4 +122,19 @@ def _changes(shared: Shared) -> Mapping[str, Handler]:
         "getTransfer": between.read_transfer,
         "createMerge": between.merge,
         "getMerge": between.read_merge,
+    }
+
+
+def _finance(shared: Shared, people: People, zone: ZoneInfo) -> Mapping[str, Handler]:
+    views = FinanceViews(shared.reads, people)
+    receipts = Receipts(shared.posting, shared.lookups, shared.views, shared.outcomes, zone)
+    statements = Statements(shared.things, shared.lookups, shared.reads, views, zone)
+    reconciliation = Reconciliation(shared.requests, shared.posting, shared.reads, views, people)
+    return {
+        "createReceipt": receipts.create,
+        "createBankStatement": statements.create,
+        "getBankStatement": statements.read,
+        "getReconciliationDay": reconciliation.day,
+        "listReconciliationExceptions": reconciliation.exceptions,
+        "explainReconciliationException": reconciliation.explain,
     }

@@ -13,8 +13,10 @@ from services.gateway.projections.invoices import Invoices
 from services.gateway.projections.merges import Merges
 from services.gateway.projections.notices import Notices
 from services.gateway.projections.payments import Payments
+from services.gateway.projections.reconciliation import Reconciliation
 from services.gateway.projections.refunds import Refunds
 from services.gateway.projections.requests import Requests
+from services.gateway.projections.statements import Statements
 from services.gateway.projections.transfers import Transfers
 from shared.eventlog.projections import Projection
 
@@ -27,6 +29,8 @@ PROJECTIONS: Sequence[Projection] = (
     Transfers(),
     Merges(),
     Requests(),
+    Statements(),
+    Reconciliation(),
     Balances(),
     History(),
     Notices(),

@@ -187,8 +187,8 @@ ROWS: list[tuple[Role, set[Permission]]] = [
     (Role.ASSISTER, {Permission.READ, Permission.PAY}),
     (Role.SUPPORT, {*_DAILY, Permission.REFUND}),
     (Role.FINANCE, set(Permission)),
-    (Role.OPERATOR, {*_DAILY, Permission.KEEP_BOOKS}),
-    (Role.AUDITOR, {Permission.READ}),
+    (Role.OPERATOR, {*_DAILY, Permission.KEEP_BOOKS, Permission.READ_BOOKS}),
+    (Role.AUDITOR, {Permission.READ, Permission.READ_BOOKS}),
 ]
 
 

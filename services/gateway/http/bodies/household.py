@@ -6,7 +6,15 @@ from pydantic import Field
 
 from services.gateway.domain.fields import EMAIL, is_day, is_return_url, wrong_line
 from services.gateway.errors import Problem
-from services.gateway.http.bodies.parsing import AccountIdText, AmountBody, Body, InvoiceIdText, PremiumMinor, Text
+from services.gateway.http.bodies.parsing import (
+    AccountIdText,
+    AmountBody,
+    Body,
+    DayText,
+    InvoiceIdText,
+    PremiumMinor,
+    Text,
+)
 from shared.contracts.event import PremiumLine
 
 MOST_LINES = 200
@@ -54,7 +62,7 @@ class LineBody(Body):
 
 class InvoiceBody(Body):
     account_id: AccountIdText
-    due_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-03-31"])]
+    due_date: DayText
     currency: Literal["USD"]
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=MOST_LINES)]
 

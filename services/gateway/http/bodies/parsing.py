@@ -15,8 +15,12 @@ Text = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+
 AccountIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["acc_01h8xw3z0000000000000000"])]
 InvoiceIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["inv_3_01h8xw3z0000000000000000"])]
 PaymentIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["pay_3_01h8xw3z0000000000000000"])]
+DayText = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-03-31"])]
 PaidMinor = Annotated[
     int, Field(gt=0, le=MAX_MINOR, description="Whole cents, above 0; `100.0` and `1e2` are refused", examples=[18165])
+]
+SignedMinor = Annotated[
+    int, Field(ge=-MAX_MINOR, le=MAX_MINOR, description="Whole cents, below 0 too; `100.0` and `1e2` are refused")
 ]
 PremiumMinor = Annotated[int, Field(ge=0, le=MAX_MINOR, description="Whole cents; `100.0` and `1e2` are refused")]
 
@@ -41,6 +45,8 @@ _BY_NAME: Mapping[str, str] = {
     "currency": "currency_unsupported",
     "language": "language_unsupported",
     "due_date": "date_invalid",
+    "received_on": "date_invalid",
+    "day": "date_invalid",
     "coverage_month": "month_invalid",
     "email": "email_invalid",
     "return_url": "return_url_invalid",
@@ -93,7 +99,7 @@ def _code(kind: str, place: tuple[int | str, ...], context: Mapping[str, Any]) -
     if kind == "greater_than":
         return "amount_not_positive"
     if kind == "greater_than_equal":
-        return "amount_negative"
+        return "amount_too_large" if context.get("ge") else "amount_negative"
     if kind == "less_than_equal":
         return "amount_too_large"
     if kind == "too_short":

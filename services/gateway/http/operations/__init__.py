@@ -2,7 +2,8 @@
 
 from services.gateway.http.operations.base import Operation
 from services.gateway.http.operations.changes import CHANGES
+from services.gateway.http.operations.finance import FINANCE
 from services.gateway.http.operations.household import HOUSEHOLD
 from services.gateway.http.operations.system import SYSTEM
 
-OPERATIONS: tuple[Operation, ...] = (*HOUSEHOLD, *CHANGES, *SYSTEM)
+OPERATIONS: tuple[Operation, ...] = (*HOUSEHOLD, *CHANGES, *FINANCE, *SYSTEM)

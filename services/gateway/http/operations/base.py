@@ -23,7 +23,8 @@ class Parameter:
 class Operation:
     """One method of one address. Without a permission it is public; `problems` are codes besides those of all.
 
-    `path` is a template: each `{…}` is one id, given to the handler in order. `answers` maps a status to its resource.
+    `path` is a template: each `{…}` is one id, given to the handler in order. `answers` maps a status to its resource;
+    a `stream` has it as the data of each event.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Operation:
     problems: Sequence[str] = ()
     most_bytes: int = MOST_BODY_BYTES
     documented: bool = True
+    stream: bool = False
 
     @property
     def keyed(self) -> bool:

@@ -18,6 +18,9 @@ _DAY = {"type": "string", "format": "date"}
 _STATUS = Parameter("status", "Only these", {"type": "string", "enum": [status.value for status in PaymentStatus]})
 _FROM = Parameter("from", "Asked for on or after this day, in the exchange's zone", _DAY)
 _TO = Parameter("to", "Asked for on or before this day", _DAY)
+_FOLLOWED = Parameter(
+    "account_id", "Of this account; staff must name one. Else of all accounts of the token, at most 50"
+)
 _WHOLE = ("history_not_ready", "account_on_hold")
 
 HOUSEHOLD: tuple[Operation, ...] = (
@@ -36,6 +39,12 @@ HOUSEHOLD: tuple[Operation, ...] = (
          household.InvoicePage, ("account_unknown",), CURSOR, LIMIT),
     get("listPayments", "/v1/accounts/{account_id}/payments", "An account's payments, newest first",
          household.PaymentPage, ("account_unknown",), CURSOR, LIMIT, _STATUS, _FROM, _TO),
+    Operation(
+        "followEvents", "GET", "/v1/events", "What happens on accounts, as server-sent events",
+        {200: household.HistoryItem}, Permission.READ, parameters=(_FOLLOWED,), stream=True,
+        problems=("parameter_unknown", "parameter_invalid", "last_event_id_invalid", "account_unknown",
+                  "streams_too_many", "streams_full"),
+    ),
     Operation(
         "createInvoice", "POST", "/v1/invoices", "Bill an account (staff)",
         {201: household.Invoice, 202: household.Invoice}, Permission.BILL, InvoiceBody,

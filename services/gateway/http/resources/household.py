@@ -123,6 +123,7 @@ class Balances(Resource, frozen=True, kw_only=True):
 class HistoryItem(Resource, frozen=True, kw_only=True):
     """One fact in an account's story: what billing decided, what the ledger posted, what was sent."""
 
+    account_id: str
     type: str
     position: Position
     recorded_at: Instant

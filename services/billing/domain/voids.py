@@ -12,7 +12,10 @@ from shared.decider import Context
 
 
 def void_invoice(request: InvoiceVoidRequested, state: Household, context: Context) -> tuple[Event, ...]:
-    """Take lines back; what had paid them is credit again."""
+    """Take lines back; what had paid them is credit again.
+
+    Of a household that has moved too: what was paid there stayed there.
+    """
     answer = _lines_or_refusal(request, state)
     if isinstance(answer, Refusal):
         return refused(state, request.request_id, answer)
@@ -43,7 +46,7 @@ def void_invoice(request: InvoiceVoidRequested, state: Household, context: Conte
 
 
 def _lines_or_refusal(request: InvoiceVoidRequested, state: Household) -> Refusal | tuple[InvoiceLine, ...]:
-    reason = closed(state)
+    reason = None if state.moved_to is not None else closed(state)
     if reason is not None:
         return reason
     invoice = state.invoices.get(request.invoice_id)

@@ -182,7 +182,6 @@ MERGES: list[Row] = [
 ]
 VOIDS: list[Row] = [
     (given(), VOID, Refusal.ACCOUNT_UNKNOWN),
-    (given(OPENED, MOVED), VOID, Refusal.ACCOUNT_MOVED),
     (given(OPENED, PROPOSED), VOID, Refusal.ACCOUNT_BUSY),
     (given(OPENED), VOID, Refusal.INVOICE_UNKNOWN),
     (given(OPENED, ISSUED).when(VOID), changed(VOID, lines=NO_LINE), Refusal.INVOICE_VOID),
@@ -214,7 +213,7 @@ KINDS: dict[str, tuple[list[Row], tuple[Callable[..., Any], ...]]] = {
     "checks": (CHECKS, (checks.post_check, checks._refusal)),
     "transfers": (TRANSFERS, (transfers.request_transfer, requests.closed)),
     "merges": (MERGES, (merges.request_merge, requests.closed)),
-    "voids": (VOIDS, (voids.void_invoice, voids._lines_or_refusal, voids._named, requests.closed)),
+    "voids": (VOIDS, (voids.void_invoice, voids._lines_or_refusal, voids._named)),
     "statements": (STATEMENTS, (bank.import_statement, bank._refusal)),
 }
 """The rows of a kind, and the functions that name its reasons."""

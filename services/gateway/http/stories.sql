@@ -16,5 +16,5 @@ CROSS JOIN LATERAL (
     SELECT source, shard, position, type, recorded_at, effective_date, subject, amount_minor, currency, reason, rule,
         payment_id, postings, account_id
     FROM history_view
-    WHERE account_id = wanted.account_id AND source = wanted.source AND position >= wanted.after
+    WHERE account_id = wanted.account_id AND source = wanted.source AND position > wanted.after
     ORDER BY position LIMIT %(limit)s) h;

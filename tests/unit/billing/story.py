@@ -69,15 +69,15 @@ FIND = commands.FoundCharge(
 )  # fmt: skip
 
 
-def context(position: int = 1) -> Context:
-    """Return the context of the `position`-th record of a gateway's shard 3."""
+def context(position: int = 1, by: str = "test") -> Context:
+    """Return the context of the `position`-th record of a gateway's shard 3, caused `by` somebody."""
     return Context(
         tenant="demo",
         shard=3,
         root=root_of_record("gateway", 3, position),
         recorded_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
         effective_date="2026-03-01",
-        actor=Actor("system", "test"),
+        actor=Actor("system", by),
         correlation="c",
         cause=Cause("00" * 16, f"gateway.3.{position}", "test"),
     )
@@ -99,13 +99,13 @@ class Story:
             state = kind.evolve(state, fact)
         return state
 
-    def when(self, *messages: Any) -> "Story":
+    def when(self, *messages: Any, by: str = "test") -> "Story":
         """Decide messages one after the other."""
         story = Story(self.stream, self.facts)
         for message in messages:
             handler = REGISTRY.handlers[type(message)]
             assert handler.stream(message) == self.stream
-            events = tuple(handler.decide(message, story.state, context(len(story.facts) + 1)))
+            events = tuple(handler.decide(message, story.state, context(len(story.facts) + 1, by)))
             story = Story(self.stream, story.facts + events, story.added + events)
         return story
 

@@ -8,7 +8,6 @@ from tests.unit.billing.money_story import (
     CHEQUE,
     JOIN,
     OTHER,
-    PAYMENT,
     REQUEST,
     TAKEN_IN,
     VOID,
@@ -16,7 +15,18 @@ from tests.unit.billing.money_story import (
     held,
     paid_by_card,
 )
-from tests.unit.billing.story import ACCOUNT, ASK_INVOICE, CANCEL, DUE_MINOR, INVOICE, ISSUED, LINES, OPENED, given
+from tests.unit.billing.story import (
+    ACCOUNT,
+    ASK_INVOICE,
+    CANCEL,
+    DUE_MINOR,
+    INVOICE,
+    ISSUED,
+    LINES,
+    OPENED,
+    PAYMENT,
+    given,
+)
 
 SECOND = changed(VOID, lines=(PolicyMonth(policy_id="pol_2", coverage_month="2026-03"),))
 FIRST = changed(VOID, lines=(PolicyMonth(policy_id="pol_1", coverage_month="2026-03"),))

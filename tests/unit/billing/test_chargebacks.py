@@ -20,7 +20,7 @@ from tests.unit.billing.money_story import (
     paid_by_card,
     paid_twice,
 )
-from tests.unit.billing.story import ACCOUNT, DECLINE, DUE_MINOR, INVOICE, NOTHING, PAYMENT, SETTLE, given
+from tests.unit.billing.story import ACCOUNT, DECLINE, DUE_MINOR, FIND, INVOICE, NOTHING, PAYMENT, SETTLE, given
 
 INQUIRY = changed(
     DISPUTED, status="warning_needs_response", debited_minor=0, fee_minor=0, debited_on=None
@@ -76,6 +76,14 @@ def test_two_disputes_of_a_charge_that_is_not_known_yet_are_both_kept() -> None:
     opened = [event.chargeback_id for event in story.then() if isinstance(event, ChargebackOpened)]
     assert opened == ["du_1", "du_2"]
     assert [event.amount_minor for event in story.then() if isinstance(event, ChargebackDebited)] == [DUE_MINOR, 500]
+
+
+def test_a_dispute_of_a_second_charge_waits_for_that_charge() -> None:
+    story = given(*UNDER_WAY).when(changed(DISPUTED, charge_ref="ch_2"), SETTLE)
+    assert story.types()[-2:] == ["payment-settled", "payment-allocated"]
+    assert story.when(FIND).types() == [
+        "charge-found", "duplicate-case-opened", "chargeback-opened", "chargeback-debited",
+    ]  # fmt: skip
 
 
 def test_a_dispute_of_a_declined_payment_has_its_charge_read() -> None:

@@ -150,6 +150,10 @@ def test_what_the_log_lacks_of_a_refund_is_added(told: Any, types: list[str]) ->
     assert opened().when(*told).types() == types
 
 
+def test_a_refund_that_came_back_is_credit_again() -> None:
+    assert opened().when(FAILED).state.funds[PAYMENT].unapplied_minor == DUE_MINOR
+
+
 def test_each_step_counts_on_the_processors_day() -> None:
     days = [
         event.effective_on() for event in opened().when(FAILED).then() if isinstance(event, RefundSent | RefundBounced)

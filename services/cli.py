@@ -66,7 +66,7 @@ def status(
 
 @app.command()
 def demo(
-    households: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many households.")] = 50,
+    households: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many households.")] = 200,
     seed: Annotated[int, typer.Option(help="The same seed plays the same demo.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Play in DIR and leave the state there.")] = None,

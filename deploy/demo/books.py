@@ -28,7 +28,6 @@ class Books(msgspec.Struct, kw_only=True):
     entries: int = 0
     by_code: Counter[str] = msgspec.field(default_factory=Counter)
     by_key: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
-    charged: Counter[str] = msgspec.field(default_factory=Counter)
     entries_of: dict[str, list[tuple[str, list[tuple[str, str, int]]]]] = {}
 
     @property
@@ -60,8 +59,6 @@ def _fold(books: Books, entry: EntryPosted) -> None:
         signed = CREDIT_SIGN[posting.side] * posting.amount_minor
         books.by_code[posting.code] += signed
         books.by_key[posting.code, posting.sub_key] += signed
-        if posting.code == "1125" and entry.processor_ref is not None:
-            books.charged[entry.processor_ref] += signed
         legs.append((posting.code, posting.side, posting.amount_minor))
     books.entries_of.setdefault(entry.account_id, []).append((entry.rule, legs))
 

@@ -37,6 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     parked: int
     payments: dict[str, int]
     duplicates: dict[str, int]
+    exceptions: dict[str, int]
     mails: int
     trial_balance_minor: int
     unexplained_minor: int
@@ -82,12 +83,13 @@ def _figures(report: Report) -> list[tuple[str, str]]:
 
     return [
         ("payments", counted(report.payments)),
-        ("posted twice", counted(report.duplicates)),
+        ("duplicates", counted(report.duplicates)),
+        ("exceptions", counted(report.exceptions)),
         ("ledger entries", str(report.entries)),
         ("mails", str(report.mails)),
         ("parked records", str(report.parked)),
         ("trial balance", f"{report.trial_balance_minor} (debits less credits, minor units)"),
-        ("unexplained", f"{report.unexplained_minor} (processor against books, minor units)"),
+        ("unexplained", f"{report.unexplained_minor} (exceptions without a reason, minor units)"),
         ("entries' digest", _joint(report)),
     ]
 

@@ -5,12 +5,14 @@ import json
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 
 import aiohttp
 
-from deploy.demo.members import OUTCOME_WITHIN_S
-from deploy.demo.plan import Household, plan
+from deploy.demo.acts import Bill, Household
 from deploy.demo.report import percentiles
+from deploy.demo.rota import plan
+from deploy.demo.scene import OUTCOME_WITHIN_S
 from deploy.local.identity import token
 from deploy.local.stack import Stack
 from tests.bench.machine import RUNS, durable_commits_per_s, record
@@ -45,7 +47,7 @@ def run(stack: Stack) -> list[dict[str, object]]:
 
 async def _throughput(stack: Stack, seed: int) -> float:
     """Return payments per second from the first POST to the last receipt's arrival."""
-    households = plan(PAYMENTS, seed, "2027-01", "2027-01-01")
+    households = plan(PAYMENTS, seed)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE)) as session:
         payer = _Payer(stack, session, seed)
         bodies = await payer.prepare(households)
@@ -67,7 +69,7 @@ async def _throughput(stack: Stack, seed: int) -> float:
 
 async def _latencies(stack: Stack, seed: int) -> list[float]:
     """Return milliseconds from POST to final status, asked at a steady pace."""
-    households = plan(PACED, seed, "2027-01", "2027-01-01")
+    households = plan(PACED, seed)
     async with aiohttp.ClientSession() as session:
         payer = _Payer(stack, session, seed)
         bodies = await payer.prepare(households)
@@ -92,7 +94,7 @@ class _Payer:
         self._seed = seed
         self._bearer = token(stack.issuer, "finance")
 
-    async def prepare(self, households: list[Household]) -> list[dict[str, object]]:
+    async def prepare(self, households: Sequence[Household]) -> list[dict[str, object]]:
         """Open and bill the households; return the bodies of their payments."""
         room = asyncio.Semaphore(AT_ONCE)
 
@@ -102,16 +104,16 @@ class _Payer:
                     "name": household.name, "email": household.email, "language": household.language,
                 }  # fmt: skip
                 _, account = await self._post("/v1/accounts", body, f"bench-a-{self._seed}-{number}", 30)
-                bill = household.bill
-                line = {"policy_id": bill.policy_id, "coverage_month": bill.coverage_month,
-                        "gross_minor": bill.member_minor, "aptc_minor": 0, "state_subsidy_minor": 0}  # fmt: skip
-                body = {"account_id": account["account_id"], "due_date": bill.due_date, "currency": "USD",
+                minor = next(act.share_minor for act in household.acts if isinstance(act, Bill))
+                line = {"policy_id": f"POL-{self._seed}-{number}", "coverage_month": "2027-01",
+                        "gross_minor": minor, "aptc_minor": 0, "state_subsidy_minor": 0}  # fmt: skip
+                body = {"account_id": account["account_id"], "due_date": "2027-01-01", "currency": "USD",
                         "lines": [line]}  # fmt: skip
                 _, invoice = await self._post("/v1/invoices", body, f"bench-i-{self._seed}-{number}", 30)
                 return {
                     "account_id": account["account_id"],
                     "invoice_id": invoice["invoice_id"],
-                    "amount": {"minor": bill.member_minor, "currency": "USD"},
+                    "amount": {"minor": minor, "currency": "USD"},
                     "method": {"type": "card", "token": "pm_card_visa"},
                 }
 

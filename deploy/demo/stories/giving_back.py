@@ -2,7 +2,7 @@
 
 from deploy.demo.acts import AnyAct, AwaitRefund, Pay, Refund, Void
 from deploy.demo.draw import Draw
-from deploy.demo.moments import DAY_4, DAY_7, DAY_10, DAY_13, DAY_22, NEXT_DAY, START
+from deploy.demo.moments import DAY_4, DAY_7, DAY_10, DAY_13, DAY_22, DAY_25, NEXT_DAY, START
 
 BOUNCES = "pm_card_refundFail"
 
@@ -131,11 +131,13 @@ def void_whole(draw: Draw, number: int) -> tuple[AnyAct, ...]:
 
 
 def void_line(draw: Draw, number: int) -> tuple[AnyAct, ...]:
-    """One of two policies ends: its premium is taken back, and the next bill uses the credit."""
+    """One of two policies ends: its premium is taken back; the next bill uses the credit, and the rest is paid."""
     bill = draw.bill(START, "AB")
+    rest = draw.minor(1_000, 9_000)
     return (
         bill,
         Pay(moment=NEXT_DAY, name="it", bill="first", minor=bill.share_minor, card=draw.card()),
         Void(moment=DAY_10, bill="first", policy="B"),
-        draw.second_bill(DAY_22),
+        draw.second_bill(DAY_22, bill.lines[1].share_minor + rest),
+        Pay(moment=DAY_25, name="the rest", bill="second", minor=rest, card=draw.card()),
     )

@@ -13,6 +13,7 @@ from services.billing.domain import (
     evolve,
     household,
     merges,
+    nudges,
     objects,
     outcomes,
     refunds,
@@ -92,7 +93,7 @@ def _webhook_stream(message: WebhookReceived) -> str | None:
 def _decide_webhook(message: WebhookReceived, state: Any, context: Context) -> Any:
     if message.account_id is None:
         return objects.nudge_object(message, state, context)
-    return outcomes.nudge(message, state, context)
+    return nudges.nudge(message, state, context)
 
 
 REGISTRY = Registry(
@@ -121,7 +122,7 @@ REGISTRY = Registry(
         MergeProposed: _routed(merges.answer_merge),
         MergeAnswered: _routed(merges.end_merge),
         MonthsMoved: _routed(merges.take_months),
-        commands.NudgeAttempt: _of_household(outcomes.nudge),
+        commands.NudgeAttempt: _of_household(nudges.nudge),
         commands.RegisterAttempt: _of_household(outcomes.register),
         commands.SettleAttempt: _of_household(outcomes.settle),
         commands.DeclineAttempt: _of_household(outcomes.decline),

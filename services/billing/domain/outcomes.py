@@ -7,7 +7,6 @@ from services.billing.domain.commands import (
     DeclineAttempt,
     FoundCharge,
     MarkUnknown,
-    NudgeAttempt,
     RegisterAttempt,
     RequireAction,
     SettleAttempt,
@@ -15,6 +14,7 @@ from services.billing.domain.commands import (
 from services.billing.domain.draft import Draft
 from services.billing.domain.household import Household
 from services.billing.domain.money import give_surplus_its_use
+from services.billing.domain.nudges import other_charges
 from services.billing.domain.payments import (
     ActionRequired,
     Cancelled,
@@ -31,7 +31,6 @@ from services.billing.domain.payments import (
 )
 from services.billing.domain.settlements import close, open_case, place
 from shared.contracts.billing import (
-    AttemptNudged,
     AttemptRegistered,
     ChargeFound,
     PaymentActionRequired,
@@ -39,17 +38,12 @@ from shared.contracts.billing import (
     PaymentDeclined,
     PaymentSettled,
     PaymentUnknown,
-    RefundNudged,
 )
 from shared.contracts.event import Event
-from shared.contracts.gateway import WebhookReceived
 from shared.decider import Context
 from shared.ids import thing_id
 
 NOTHING: tuple[Event, ...] = ()
-INTENT_PREFIX, CHARGE_PREFIX, REFUND_PREFIX = "pi_", "ch_", "re_"
-CHARGED = "charge.succeeded"
-UNINTERESTING = "payment_intent.canceled"
 BOOKED_AS_CASE = "charge_found"
 
 
@@ -100,7 +94,6 @@ def settle(command: SettleAttempt, state: Household, context: Context) -> tuple[
 
 def _settled(command: SettleAttempt, payment: Open, state: Household, context: Context) -> tuple[Event, ...]:
     terms = payment.terms
-    told = state.told_charges.get(terms.payment_id, ())
     draft = Draft(state, context)
     draft.add(
         PaymentSettled(
@@ -119,15 +112,14 @@ def _settled(command: SettleAttempt, payment: Open, state: Household, context: C
         )
     )
     place(draft, terms.payment_id, terms.invoice_id, terms.policy_id, terms.accepts_credit)
-    for charge_ref in told:
-        if charge_ref != command.charge_ref:  # a second charge of the same intent: to be read
-            draft.add(_nudged(state, terms.payment_id, terms.attempt_id, charge_ref))
+    for nudged in other_charges(terms, state, command.charge_ref):
+        draft.add(nudged)
     close(draft, terms.payment_id)
     return draft.events
 
 
 def decline(command: DeclineAttempt, state: Household, context: Context) -> tuple[Event, ...]:
-    """End an open payment by the processor's no."""
+    """End an open payment by the processor's no; a charge told of before is read."""
     payment = _known(command.payment_id, state)
     if isinstance(payment, Held | Settled | Declined | Cancelled):
         return NOTHING
@@ -145,15 +137,16 @@ def decline(command: DeclineAttempt, state: Household, context: Context) -> tupl
             reason=command.reason,
             registered=reference_at_rail(payment) is not None,
         ),
+        *other_charges(terms, state),
     )
 
 
 def cancel(command: CancelAttempt, state: Household, context: Context) -> tuple[Event, ...]:
-    """End an open payment without charge."""
+    """End an open payment without charge; a charge told of before is read."""
     payment = _known(command.payment_id, state)
     if isinstance(payment, Held | Settled | Declined | Cancelled):
         return NOTHING
-    return (_cancelled(payment, command.processor, command.reason, state),)
+    return (_cancelled(payment, command.processor, command.reason, state), *other_charges(payment.terms, state))
 
 
 def _cancelled(payment: Open, processor: str, reason: str, state: Household) -> Event:
@@ -215,51 +208,6 @@ def found_charge(command: FoundCharge, state: Household, context: Context) -> tu
     """Open a case for money taken under another reference, once per charge."""
     _known(command.payment_id, state)
     return _found(command, command.amount_minor, command.currency, state, context)
-
-
-def nudge(message: WebhookReceived | NudgeAttempt, state: Household, context: Context) -> tuple[Event, ...]:
-    """Have the effect ask about an open registered attempt, a refund, or a charge or intent that is not ours yet."""
-    if message.object_id.startswith(REFUND_PREFIX):
-        return _nudge_refund(message.object_id, state)
-    found = state.payment_of(message.attempt_id) if message.attempt_id else None
-    if found is None:
-        return NOTHING
-    payment_id, payment = found
-    nudged = _nudged(state, payment_id, message.attempt_id or "", message.object_id)
-    match payment:
-        case Held() | Planned() | Unknown(_, None):
-            return NOTHING
-        case Registered() | ActionRequired() | Unknown():
-            return (nudged,)
-        case Settled() | Declined() | Cancelled():
-            return (nudged,) if _is_strange(message, payment, state) else NOTHING
-        case _:
-            assert_never(payment)
-
-
-def _nudged(state: Household, payment_id: str, attempt_id: str, object_id: str) -> AttemptNudged:
-    return AttemptNudged(account_id=state.account_id, payment_id=payment_id, attempt_id=attempt_id, object_id=object_id)
-
-
-def _nudge_refund(refund_ref: str, state: Household) -> tuple[Event, ...]:
-    for refund_id, refund in state.refunds.items():
-        if refund.refund_ref == refund_ref and refund.status != "bounced":
-            nudged = RefundNudged(
-                account_id=state.account_id,
-                refund_id=refund_id,
-                payment_id=refund.payment_id,
-                object_id=refund_ref,
-            )
-            return (nudged,)
-    return NOTHING
-
-
-def _is_strange(message: WebhookReceived | NudgeAttempt, payment: Payment, state: Household) -> bool:
-    """Tell whether an ended payment's processor speaks of an intent or a charge that this log does not name."""
-    if message.object_id.startswith(CHARGE_PREFIX):
-        return message.kind == CHARGED and message.object_id not in state.charge_refs()
-    is_intent = message.object_id.startswith(INTENT_PREFIX) and message.kind != UNINTERESTING
-    return is_intent and message.object_id != reference_at_rail(payment)
 
 
 def _found(

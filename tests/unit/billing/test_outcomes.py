@@ -12,6 +12,7 @@ from services.billing.domain.bills import Invoice, InvoiceLine, allocate_in_orde
 from services.billing.domain.commands import NudgeAttempt
 from services.billing.domain.payments import Cancelled, Declined, Settled
 from shared.contracts.billing import (
+    AttemptNudged,
     AttemptRegistered,
     ChargeFound,
     PaymentAllocated,
@@ -204,3 +205,18 @@ def test_an_allocation_conserves_and_never_overpays_a_line(amount_minor: int, du
     assert left >= 0
     assert all(0 <= by_policy.get(line.policy_id, 0) <= line.due_minor for line in lines)
     assert sum(by_policy.values()) == min(amount_minor, invoice.due_minor)
+
+
+@pytest.mark.parametrize("end", [DECLINE, CANCEL, SETTLE])
+def test_a_charge_told_of_while_the_attempt_was_open_is_read_when_it_ends_without_it(end: Any) -> None:
+    told = NudgeAttempt(account_id=ACCOUNT, attempt_id=ATTEMPT, kind="charge.succeeded", object_id="ch_8")
+    story = given(*UNDER_WAY).when(told, told).when(end)
+    assert [event.object_id for event in story.then() if isinstance(event, AttemptNudged)] == ["ch_8"]
+    assert story.state.told_charges == {}
+
+
+def test_a_charge_that_settled_or_is_a_case_is_not_read_again() -> None:
+    told = NudgeAttempt(account_id=ACCOUNT, attempt_id=ATTEMPT, kind="charge.succeeded", object_id="ch_1")
+    assert given(*UNDER_WAY).when(told).when(SETTLE).types() == ["payment-settled", "payment-allocated"]
+    found = given(*UNDER_WAY).when(msgspec.structs.replace(told, object_id="ch_2"), FIND)
+    assert found.when(DECLINE).types() == ["payment-declined"]

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
+from services.gateway.alarms import RequestAlarm
 from services.gateway.config import GatewaySettings
 from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
@@ -17,6 +18,7 @@ from shared.drain import end_within
 from shared.errors import OwnFault, StoreDown, WorldFault
 from shared.eventlog.cursors import Verdict
 from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.parked_alarm import ParkedAlarm
 from shared.eventlog.parking import dead_letter
 from shared.eventlog.ports import Parked, Record, Stray
 from shared.eventlog.postgres import PostgresStore
@@ -33,6 +35,7 @@ log = logger(__name__)
 
 SERVICE = "gateway"
 LOOK_EVERY_S = 1.0
+REQUESTS_EVERY_S = 5.0
 RETRY_S = 0.5
 DRAIN_S = 3.0
 FAULT_PATIENCE_S = 15.0
@@ -48,6 +51,8 @@ class GatewayWorker:
         self._folder = Folder(settings.postgres_dsn, PROJECTIONS)
         self._group = FoldGroup(self._folder)
         self._orders = ParkedOrders(settings.postgres_dsn)
+        self._requests = RequestAlarm(settings.postgres_dsn, self._clock)
+        self._parked_long: dict[int, ParkedAlarm] = {}
         self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}")
         self._relay: PollingRelay | None = None
         self._shards: dict[int, ShardInbox] = {}
@@ -75,8 +80,8 @@ class GatewayWorker:
         await self._health.start()
         self._folder.open()
         relaying = loop.create_task(self._relay_all())
-        looking = loop.create_task(self._look_after())
-        for task in (relaying, looking):
+        looking = [loop.create_task(self._look_after()), loop.create_task(self._look_at_requests())]
+        for task in (relaying, *looking):
             task.add_done_callback(self._ended)
         await self._inbox.start()
         settle()
@@ -85,13 +90,15 @@ class GatewayWorker:
         await self._inbox.stop()
         if self._relay is not None:
             await self._relay.stop()
-        looking.cancel()
+        for task in looking:
+            task.cancel()
         await asyncio.wait([relaying], timeout=DRAIN_S)
         relaying.cancel()
-        await asyncio.gather(relaying, looking, *self._copies, return_exceptions=True)
+        await asyncio.gather(relaying, *looking, *self._copies, return_exceptions=True)
         await self._publisher.stop()
         await asyncio.to_thread(self._folder.close)
         await self._orders.close()
+        await self._requests.close()
         await self._store.close()
         await self._health.stop()
         return 1 if self._failed else 0
@@ -135,6 +142,7 @@ class GatewayWorker:
             one = ShardInbox(shard, self._store, self._group, self._clock, self._parked)
             await one.load()
             self._shards[shard] = one
+            self._parked_long[shard] = ParkedAlarm(SERVICE, shard, self._clock)
             log.info("shard_taken", shard=shard)
         metrics.INBOX_SHARDS.labels(SERVICE).set(len(self._shards))
 
@@ -178,10 +186,20 @@ class GatewayWorker:
                     if orders:
                         await one.obey(orders)
                         await self._orders.done(shard, orders)
+                    await self._parked_long[shard].look(self._orders, any_parked=bool(one.holds))
                 except WorldFault as error:
                     log.warning("orders_wait", shard=shard, error=str(error))
                 self._gauge(one)
             self._end_with_what_stands_still()
+
+    async def _look_at_requests(self) -> None:
+        """Raise the alarm of requests that nobody has answered."""
+        while True:
+            await asyncio.sleep(REQUESTS_EVERY_S)
+            try:
+                await self._requests.look(sorted(self._shards))
+            except StoreDown as error:
+                log.warning("requests_wait", error=str(error))
 
     def _end_with_what_stands_still(self) -> None:
         """End the process where a fault has stopped a shard and no assignment starts it again: the next start does."""

@@ -11,6 +11,7 @@ from shared.decider import Registry
 from shared.errors import StoreDown
 from shared.eventlog.cursors import Verdict
 from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.parked_alarm import ParkedAlarm
 from shared.eventlog.parking import dead_letter
 from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
 from shared.eventlog.postgres import PostgresStore
@@ -91,6 +92,7 @@ class HeldShard:
         self._tasks: list[asyncio.Task[None]] = []
         self._copies: set[asyncio.Task[None]] = set()
         self._labels = (service, str(shard))
+        self._parked_long = ParkedAlarm(service, shard, around.clock)
 
     async def start(self, on_lost: Callable[[int, BaseException], None]) -> None:
         """Take the shard over and begin; `on_lost` is told when writer or relay end by an error.
@@ -161,6 +163,7 @@ class HeldShard:
                 if orders:
                     await self.writer.obey(orders)
                     await self._around.orders.done(self.context.shard, orders)
+                await self._parked_long.look(self._around.orders, any_parked=bool(self.writer.holds))
             except StoreDown as error:
                 log.warning("orders_wait", shard=self.context.shard, error=str(error))
             for (topic, source_shard), trouble in self.writer.book.alarms(self.context.clock.monotonic()):

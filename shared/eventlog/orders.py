@@ -1,4 +1,4 @@
-"""What people ordered about parked records, as the shard's owner reads it from its database."""
+"""Parked records and what people ordered about them, as the shard's owner reads it from its database."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from shared.errors import StoreDown
-from shared.eventlog.ports import Order
+from shared.eventlog.ports import Order, Shelved
 from shared.postgres.pool import async_pool
 from shared.postgres.queries import queries
 
@@ -30,6 +30,11 @@ class ParkedOrders:
     async def done(self, shard: int, orders: Sequence[Order]) -> None:
         """Note that orders were done."""
         await self._run(_SQL["done"], {"shard": shard, "ids": [order.id for order in orders]})
+
+    async def shelved(self, shard: int) -> list[Shelved]:
+        """Return the shard's parked records that nobody let go, oldest first."""
+        rows = await self._run(_SQL["shelved"], {"shard": shard})
+        return [Shelved((topic, source_shard, position), *rest) for topic, source_shard, position, *rest in rows]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,7 @@
 """What the writer, the relay and the inbox need of the world; one contract suite holds all adapters."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -69,6 +69,15 @@ class Parked(msgspec.Struct, frozen=True):
     def place(self) -> Place:
         """Where the record stood."""
         return self.topic, self.source_shard, self.position
+
+
+class Shelved(msgspec.Struct, frozen=True):
+    """A parked record as it waits: where it stood, whom it holds and why, and for how long by the database's clock."""
+
+    place: Place
+    key: str
+    cause: str
+    age: timedelta
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,14 +13,23 @@ from shared.decider import Registry
 from shared.eventlog.cursors import GAP_ALARM_S, Trouble, Verdict
 from shared.eventlog.held_shard import HeldShard, ShardContext, ShardPart, Surroundings
 from shared.eventlog.memory import MemoryPublisher, MemoryStore
-from shared.eventlog.ports import EventRow, Order
+from shared.eventlog.ports import EventRow, Order, Parked, Shelved
+from shared.telemetry import metrics
 
 SHARD = 0
 
 
 class NoOrders:
+    """Nobody orders anything; `old` are records that wait for a person."""
+
+    def __init__(self, old: Sequence[Shelved] = ()) -> None:
+        self.old = list(old)
+
     async def waiting(self, shard: int) -> list[Order]:
         return []
+
+    async def shelved(self, shard: int) -> list[Shelved]:
+        return self.old
 
 
 class Part:
@@ -43,12 +53,14 @@ class Part:
             raise RuntimeError("a part that cannot be stopped")
 
 
-def held_with(parts: Sequence[Part], rewound: list[tuple[str, int]] | None = None) -> HeldShard:
+def held_with(
+    parts: Sequence[Part], rewound: list[tuple[str, int]] | None = None, old: Sequence[Shelved] = ()
+) -> HeldShard:
     def make_parts(context: ShardContext) -> Sequence[ShardPart]:
         return parts
 
     store: Any = MemoryStore(shards=1)
-    orders: Any = NoOrders()
+    orders: Any = NoOrders(old)
     return HeldShard(
         Surroundings(
             registry=Registry(service="billing", kinds=(), handlers={}),
@@ -110,6 +122,18 @@ async def test_a_gap_that_stays_has_its_partition_read_again_once(monkeypatch: p
     await asyncio.sleep(0.1)
     await held.stop()
     assert rewound == [("billing.commands.v1", SHARD)]
+
+
+async def test_a_record_that_is_parked_for_long_raises_the_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.eventlog.held_shard.LOOK_EVERY_S", 0.01)
+    parked = Parked("billing.commands.v1", SHARD, 1, "acc_a", "unknown_type", b"x")
+    held = held_with([], old=[Shelved(parked.place, parked.key, parked.cause, timedelta(minutes=16))])
+    await held.start(on_lost)
+    held.writer.holds.add([parked])
+    await asyncio.sleep(0.1)
+    await held.stop()
+    assert metrics.PARKED_LONG.labels("billing", str(SHARD), "15m")._value.get() == 1
+    assert metrics.PARKED_LONG.labels("billing", str(SHARD), "24h")._value.get() == 0
 
 
 async def test_a_part_that_cannot_be_stopped_keeps_nothing_else_going() -> None:

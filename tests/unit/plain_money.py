@@ -154,9 +154,9 @@ class PlainMoney:
         self.came(pay, one["minor"], charge)
         self.use(pay, one["bill"], one["policy"], one["meant"])
 
-    def came(self, pot: str, minor: int, charge: str | None) -> None:
-        self.pots[pot] = {"in": minor, "charge": charge, "paid": [], "back": 0, "taken": 0, "moved": 0, "owes": 0,
-                          "case": False}  # fmt: skip
+    def came(self, pot: str, minor: int, charge: str | None, pay: str | None = None) -> None:
+        self.pots[pot] = {"in": minor, "charge": charge, "pay": pay or pot, "paid": [], "back": 0, "taken": 0, "moved": 0,
+                          "owes": 0, "case": False}  # fmt: skip
 
     def use(self, pot: str, bill: str | None, policy: str | None, meant: bool) -> None:
         if bill is None or bill not in self.bills:
@@ -214,12 +214,13 @@ class PlainMoney:
                 self.spend(pot, case["bill"])
             self.square()
             return
-        by = next((p for p in (pot, case["twin"]) if p in self.pots and self.pots[p]["charge"]), None)
+        twins = [p for p, one in self.pots.items() if one["charge"] and one["pay"] == case["twin"]]
+        by = pot if self.pots[pot]["charge"] else max(twins, key=lambda p: self.on_bill(p, case["bill"]), default=None)
         if by is None or any(one["pot"] == by and one["open"] for one in self.disputes.values()):
             return
         minor = max(0, self.free(pot))
         if by != pot:
-            minor = min(minor, sum(m for where, _, m in self.pots[by]["paid"] if where == case["bill"]))
+            minor = min(minor, self.on_bill(by, case["bill"]))
         if minor <= 0:
             return
         case["open"], self.pots[pot]["case"] = False, False
@@ -227,6 +228,9 @@ class PlainMoney:
             self.unspend(by, minor, case["bill"])
             self.spend(pot, case["bill"])
         self.give_back(refund, by, minor)
+
+    def on_bill(self, pot: str, bill: str | None) -> int:
+        return sum(minor for where, _, minor in self.pots[pot]["paid"] if where == bill)
 
     # refunds and disputes
 

@@ -173,7 +173,7 @@ class MoneyMachine(RuleBasedStateMachine):
         found = [event for event in events if isinstance(event, ChargeFound)]
         assert not (is_known and events)
         for charge in found:
-            self.plain.came(charge.case_id, self.plain.pays[payment_id]["minor"], charge_ref)
+            self.plain.came(charge.case_id, self.plain.pays[payment_id]["minor"], charge_ref, payment_id)
         self.cases_opened(events)
 
     def cases_opened(self, events: list[Event]) -> None:

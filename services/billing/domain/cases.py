@@ -58,12 +58,18 @@ def _refund(draft: Draft, request: CaseDecisionRequested, case: Case) -> Refusal
 
 
 def _way_back(state: Household, case: Case) -> str | None:
-    """Return the money that can go back: the surplus itself if a card brought it, else its twin's."""
-    for fund_id in (case.fund_id, case.twin_payment_id):
-        fund = state.funds.get(fund_id or "")
-        if fund is not None and fund.way is not None:
-            return fund_id
-    return None
+    """Return the money that can go back: the surplus itself if a card brought it, else of its twin what pays the bill.
+
+    A twin's money is a charge found where that came late.
+    """
+    if state.funds[case.fund_id].way is not None:
+        return case.fund_id
+    twins = [
+        fund_id
+        for fund_id, fund in state.funds.items()
+        if fund.way is not None and fund.payment_id == case.twin_payment_id
+    ]
+    return max(twins, key=lambda fund_id: _returnable(state, case, fund_id), default=None)
 
 
 def _returnable(state: Household, case: Case, fund_id: str) -> int:

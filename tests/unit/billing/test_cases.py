@@ -90,3 +90,13 @@ def test_a_refund_of_a_case_that_is_not_made_leaves_plain_credit() -> None:
     assert isinstance(refund, RefundOpened)
     ended = story.when(EndRefund(account_id=ACCOUNT, refund_id=refund.refund_id, reason="refused_by_processor"))
     assert [fund_id for fund_id, _ in ended.state.spendable("USD")] == [case_of(story)]
+
+
+def test_a_late_success_that_was_kept_is_a_way_back_for_what_is_paid_after_it() -> None:
+    kept = late().when(decide(case_of(late()), "credit"))
+    first = case_of(kept)
+    twice = given(*kept.facts).when(CHEQUE)
+    (second,) = set(twice.state.cases) - {first}
+    refund = twice.when(decide(second, "refund")).then()[-1]
+    assert isinstance(refund, RefundOpened)
+    assert (refund.fund_id, refund.charge_ref, refund.amount_minor) == (first, "ch_1", DUE_MINOR)

@@ -155,8 +155,8 @@ class PlainMoney:
         self.use(pay, one["bill"], one["policy"], one["meant"])
 
     def came(self, pot: str, minor: int, charge: str | None, pay: str | None = None) -> None:
-        self.pots[pot] = {"in": minor, "charge": charge, "pay": pay or pot, "paid": [], "back": 0, "taken": 0, "moved": 0,
-                          "owes": 0, "case": False}  # fmt: skip
+        self.pots[pot] = {"in": minor, "charge": charge, "pay": pay or pot, "paid": [], "back": 0, "taken": 0,
+                          "moved": 0, "owes": 0, "case": False}  # fmt: skip
 
     def use(self, pot: str, bill: str | None, policy: str | None, meant: bool) -> None:
         if bill is None or bill not in self.bills:

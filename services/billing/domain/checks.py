@@ -17,6 +17,7 @@ from shared.contracts.billing import (
 from shared.contracts.event import Event
 from shared.contracts.gateway import CheckReceived
 from shared.decider import Context
+from shared.money import MAX_MINOR
 
 
 def post_check(request: CheckReceived, state: Household, context: Context) -> tuple[Event, ...]:
@@ -63,6 +64,8 @@ def post_check(request: CheckReceived, state: Household, context: Context) -> tu
 def _refusal(request: CheckReceived, state: Household) -> Refusal | None:
     if not state.opened:
         return Refusal.ACCOUNT_UNKNOWN
+    if state.received_minor + request.amount_minor > MAX_MINOR:
+        return Refusal.AMOUNT_TOO_LARGE
     if request.invoice_id is not None:
         invoice = state.invoices.get(request.invoice_id)
         if invoice is None:

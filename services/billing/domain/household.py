@@ -40,6 +40,11 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
         """All premiums of all bills: no balance of the household is larger."""
         return sum(invoice.gross_minor for invoice in self.invoices.values())
 
+    @property
+    def received_minor(self) -> int:
+        """All money that ever came in: no sum of it is larger."""
+        return sum(fund.settled_minor for fund in self.funds.values())
+
     def payment_of(self, attempt_id: str) -> tuple[str, Payment] | None:
         """Return the payment that an attempt belongs to, and its id."""
         for payment_id, payment in self.payments.items():

@@ -154,7 +154,12 @@ CANCELS: list[Row] = [
     (given(*UNDER_WAY).when(CANCEL), WITHDRAW, Refusal.PAYMENT_FINAL),
 ]
 CHECKS: list[Row] = [
-    (given(), CHEQUE, Refusal.ACCOUNT_UNKNOWN),
+    (given(), changed(CHEQUE, amount_minor=2**63 - 1), Refusal.ACCOUNT_UNKNOWN),
+    (
+        given(OPENED, ISSUED).when(CHEQUE),
+        changed(CHEQUE, payment_id="pay_3_77", invoice_id="inv_3_99", amount_minor=2**63 - 1),
+        Refusal.AMOUNT_TOO_LARGE,
+    ),
     (given(OPENED), changed(CHEQUE, currency="EUR"), Refusal.INVOICE_UNKNOWN),
     (
         given(OPENED, ISSUED).when(CHEQUE),

@@ -13,6 +13,7 @@ from services.gateway.http import events as events_module
 from services.gateway.http.database import Row
 from services.gateway.http.events import event, opening
 from services.gateway.http.rows import history_item
+from services.gateway.http.waiting import LOOK_AT_LEAST_EVERY_S
 from shared.errors import StoreDown
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
@@ -160,6 +161,25 @@ async def test_an_account_that_is_new_in_the_token_begins_now(box: Box) -> None:
     assert [(one.data["account_id"], one.data["position"]) for one in told] == [
         (MINE, "billing.3.1"), (SECOND, "billing.3.2"),
     ]  # fmt: skip
+
+
+async def test_an_id_that_names_an_account_of_others_opens_no_way_to_it(box: Box) -> None:
+    box.fold(fact(1), fact(1, FOREIGN))
+    async with reading(box.api, MEMBER, last_id=marks_text({MINE: (0, 0, 0), FOREIGN: (0, 0, 0)})) as reader:
+        await reader.until(1)
+        box.fold(fact(2, FOREIGN), fact(2))
+        told = await reader.until(2)
+    assert {one.data["account_id"] for one in told} == {MINE}
+    assert parse_marks(reader.last_id) == {MINE: (2, 0, 0)}
+
+
+async def test_who_comes_back_while_others_wait_is_told_at_once(box: Box) -> None:
+    box.fold(fact(1))
+    async with reading(box.api, bearer("member", SECOND)):
+        await asyncio.sleep(0.1)  # by then the first one waits for a ring
+        async with reading(box.api, MEMBER, last_id=marks_text({MINE: (0, 0, 0)})) as reader:
+            await reader.until(1, within_s=LOOK_AT_LEAST_EVERY_S / 2)
+    assert positions(reader.told) == ["billing.3.1"]
 
 
 REFUSED: list[tuple[str, str, str | None, int, str, str | None]] = [

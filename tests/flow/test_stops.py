@@ -22,7 +22,7 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-async def _end(portal: Portal, process: str) -> float:
+async def end(portal: Portal, process: str) -> float:
     """Send SIGTERM and return how long the process took to end."""
     pid = portal.stack.pid(process)
     began = time.monotonic()
@@ -42,7 +42,7 @@ async def test_sigterm_drains_in_time_while_kafka_does_not_answer(portal: Portal
     os.kill(kafka, signal.SIGSTOP)
     try:
         reply = await portal.pay(member, account_id, invoice_id, due)
-        assert await _end(portal, name) < DRAINS_WITHIN_S
+        assert await end(portal, name) < DRAINS_WITHIN_S
     finally:
         os.kill(kafka, signal.SIGCONT)
     await asyncio.to_thread(portal.stack.wait_ready, 60.0)

@@ -47,10 +47,12 @@ from shared.contracts.billing import (
     TransferSent,
 )
 from shared.contracts.event import Allocation, Event, Method, PremiumLine
+from shared.contracts.ledger import AgeBucket, ExceptionChanged, ReconciliationReported
 
 ACCOUNT, OTHER, INVOICE, NEXT_INVOICE = "acc_test", "acc_other", "inv_3_test", "inv_3_next"
 AT, LATER = "2026-11-24T06:00:00.000000Z", "2026-11-27T06:00:00.000000Z"
 DAY = "2026-11-24"
+BANK_DAY = "2026-11-20"
 DIGEST = "d" * 64
 REF: dict[str, Any] = {"processor": "card", "processor_ref": "pi"}
 
@@ -247,6 +249,23 @@ def refused(subject: str, reason: Refusal = Refusal.PAYMENT_FINAL, account: str 
 
 def moved(merge: str, account: str = ACCOUNT) -> AccountMoved:
     return AccountMoved(account_id=account, merge_id=merge, to_account_id=OTHER)
+
+
+def report(account: str = "1010", sub_key: str = "lockbox", book: int = 100, **more: Any) -> ReconciliationReported:
+    values: dict[str, Any] = {
+        "day": BANK_DAY, "currency": "USD", "bank_minor": 90, "processor_minor": None, "difference_minor": book - 90,
+        "open_exceptions": (AgeBucket(days="0-1", count=1, minor=10),), "positions": {"0": 1},
+        "unexplained_minor": 7, **more,
+    }  # fmt: skip
+    return ReconciliationReported(account=account, sub_key=sub_key, book_minor=book, **values)
+
+
+def exception(name: str, **more: Any) -> ExceptionChanged:
+    values: dict[str, Any] = {
+        "account": "1010", "sub_key": "lockbox", "currency": "USD", "kind": "missing", "minor": -10, "since": BANK_DAY,
+        "state": "open", "reason": None, "references": ("L-" + name,), **more,
+    }  # fmt: skip
+    return ExceptionChanged(id="exc_0_" + name, **values)
 
 
 MONTH: list[Event] = [

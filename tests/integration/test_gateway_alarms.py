@@ -21,8 +21,7 @@ from shared.telemetry import metrics
 from tests.conftest import Database, ServiceDatabase
 from tests.gateway_kit import account_body, invoice_body, payment_body
 from tests.integration.gateway_box import Box, gateway_box
-from tests.integration.gateway_month import issued, refused
-from tests.integration.test_gateway_finance import exception
+from tests.integration.gateway_month import exception, issued, refused
 from tests.integration.test_gateway_projections import opened, planned
 
 USD = {"minor": 5, "currency": "USD"}

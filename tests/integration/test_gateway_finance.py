@@ -12,11 +12,11 @@ from services.gateway.http.database import SQL
 from shared.contracts.billing import BankStatementImported, BankStatementRefused, Refusal
 from shared.contracts.event import Event
 from shared.contracts.gateway import BankLine
-from shared.contracts.ledger import AgeBucket, ExceptionChanged, ExplanationRefused, ReconciliationReported
+from shared.contracts.ledger import ExplanationRefused
 from tests.conftest import Database, ServiceDatabase
 from tests.gateway_kit import account_body, bearer, invoice_body, payment_body
 from tests.integration.gateway_box import Box, gateway_box
-from tests.integration.gateway_month import allocated, cheque, part
+from tests.integration.gateway_month import allocated, cheque, exception, part, report
 from tests.integration.test_gateway_projections import entry, opened
 
 DAY = "2026-11-20"
@@ -56,23 +56,6 @@ def _imported(statement: str) -> BankStatementImported:
         statement_id=statement, bank_account="lockbox", day=DAY, currency="USD", opening_minor=50, closing_minor=50,
         lines=(),
     )  # fmt: skip
-
-
-def report(account: str = "1010", sub_key: str = "lockbox", book: int = 100, **more: Any) -> ReconciliationReported:
-    values: dict[str, Any] = {
-        "day": DAY, "currency": "USD", "bank_minor": 90, "processor_minor": None, "difference_minor": book - 90,
-        "open_exceptions": (AgeBucket(days="0-1", count=1, minor=10),), "positions": {"0": 1},
-        "unexplained_minor": 7, **more,
-    }  # fmt: skip
-    return ReconciliationReported(account=account, sub_key=sub_key, book_minor=book, **values)
-
-
-def exception(name: str, **more: Any) -> ExceptionChanged:
-    values: dict[str, Any] = {
-        "account": "1010", "sub_key": "lockbox", "currency": "USD", "kind": "missing", "minor": -10, "since": DAY,
-        "state": "open", "reason": None, "references": ("L-" + name,), **more,
-    }  # fmt: skip
-    return ExceptionChanged(id="exc_0_" + name, **values)
 
 
 async def test_a_cheque_of_the_lockbox_is_a_payment_of_its_household(box: Box) -> None:

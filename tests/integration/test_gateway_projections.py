@@ -20,6 +20,8 @@ from shared.contracts.billing import (
     AccountOpened,
     AttemptPlanned,
     AttemptRegistered,
+    BankStatementImported,
+    BankStatementRefused,
     InvoiceIssued,
     PaymentAllocated,
     PaymentDeclined,
@@ -50,10 +52,12 @@ from tests.integration.gateway_month import (
     cheque,
     completed,
     disputed,
+    exception,
     lost,
     paid,
     part,
     refund_opened,
+    report,
     returned,
     sent,
     transfer_back,
@@ -158,6 +162,11 @@ BILLING = [
         processor="card", amount_minor=100, currency="USD", reason="insufficient_funds", registered=True,
     ),
     *MONTH,
+    BankStatementImported(
+        statement_id="stm_3_a", bank_account="lockbox", day="2026-11-20", currency="USD", opening_minor=0,
+        closing_minor=0, lines=(),
+    ),
+    BankStatementRefused(statement_id="stm_3_b", bank_account="lockbox", reason=Refusal.OPENING_DIFFERS),
 ]  # fmt: skip
 LEDGER = [
     entry("PR-01", None, "1210", "2210", 1),
@@ -165,6 +174,13 @@ LEDGER = [
     entry("PR-05", "pay_3_a", "1125", "2110", 3),
     entry("PR-06", "pay_3_a", "2110", "1210", 4),
     ExplanationRefused(request_id="req_3_e", exception_id="exc", reason="exception_unknown"),
+    exception("a"),
+    report(book=95),
+    report("1125", "card"),
+    exception("a", state="explained", reason="timing", explained_by="prn_x", note_version=1, request_id="req_3_x"),
+    exception("b", minor=7),
+    report(book=100),
+    exception("a", state="resolved", reason="timing", explained_by="prn_x", note_version=1),
 ]
 NOTIFIER = [
     NoticePlanned(
@@ -314,7 +330,20 @@ LEFT: list[tuple[str, list[tuple[Any, ...]]]] = [
             ("req_3_f", False, "payment_final"),
             ("req_3_k", True, None),
             ("req_3_v", True, None),
+            ("req_3_x", True, None),
         ],
+    ),
+    (
+        "SELECT statement_id, imported_at IS NOT NULL, reason FROM statement_view ORDER BY 1",
+        [("stm_3_a", True, None), ("stm_3_b", False, "opening_differs")],
+    ),
+    (
+        "SELECT id, minor, state, reason, note_version, position FROM exception_view ORDER BY 1",
+        [("exc_0_a", -10, "resolved", "timing", 1, 12), ("exc_0_b", 7, "open", None, 0, 10)],
+    ),
+    (
+        "SELECT account, sub_key, book_minor, position FROM reconciliation_view ORDER BY 1",
+        [("1010", "lockbox", 100, 11), ("1125", "card", 100, 8)],
     ),
     ("SELECT account_id, moved_to FROM account_view", [(ACCOUNT, "acc_other")]),
     ("SELECT count(*) FROM history_view WHERE account_id = 'acc_test' AND subject IS NULL", [(0,)]),

@@ -100,10 +100,9 @@ class RequestAlarm:
             await pool.close()
 
     async def _look_again(self) -> None:
-        waiting = self.overdue.waiting
-        if waiting:
-            kinds = [one.kind for one in waiting.values()]
-            self.overdue.keep({row[0] for row in await self._run("still", {"ids": list(waiting), "kinds": kinds})})
+        if self.overdue.waiting:
+            rows = await self._run("still", {"ids": list(self.overdue.waiting)})
+            self.overdue.keep({row[0] for row in rows})
 
     async def _next(self) -> list[Asked]:
         seen = self.overdue.seen

@@ -51,17 +51,18 @@ CREATE INDEX history_view_by_place ON history_view (account_id, source, position
 CREATE INDEX request_by_place ON request (shard, position);
 
 -- Whether billing, or the ledger, has said anything of what was asked for.
-CREATE FUNCTION has_word(of_kind text, of_id text) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT CASE of_kind
-        WHEN 'account' THEN EXISTS (SELECT FROM account_view WHERE account_id = of_id)
-        WHEN 'invoice' THEN EXISTS (SELECT FROM invoice_view
-                                    WHERE invoice_id = of_id AND (total_minor IS NOT NULL OR reason IS NOT NULL))
-        WHEN 'payment' THEN EXISTS (SELECT FROM payment_view
-                                    WHERE payment_id = of_id AND billing_status IS NOT NULL)
-        WHEN 'refund' THEN EXISTS (SELECT FROM refund_view WHERE refund_id = of_id AND status IS NOT NULL)
-        WHEN 'transfer' THEN EXISTS (SELECT FROM transfer_view WHERE transfer_id = of_id AND status IS NOT NULL)
-        WHEN 'merge' THEN EXISTS (SELECT FROM merge_view WHERE merge_id = of_id)
-        WHEN 'statement' THEN EXISTS (SELECT FROM statement_view WHERE statement_id = of_id)
-        ELSE EXISTS (SELECT FROM request_view WHERE request_id = of_id)
-    END
-$$;
+CREATE VIEW request_word AS
+SELECT r.id, r.kind, r.shard, r.position, r.created_at,
+    CASE r.kind
+        WHEN 'account' THEN EXISTS (SELECT FROM account_view v WHERE v.account_id = r.id)
+        WHEN 'invoice' THEN EXISTS (SELECT FROM invoice_view v WHERE v.invoice_id = r.id
+                                        AND (v.total_minor IS NOT NULL OR v.reason IS NOT NULL))
+        WHEN 'payment' THEN EXISTS (SELECT FROM payment_view v WHERE v.payment_id = r.id
+                                        AND v.billing_status IS NOT NULL)
+        WHEN 'refund' THEN EXISTS (SELECT FROM refund_view v WHERE v.refund_id = r.id AND v.status IS NOT NULL)
+        WHEN 'transfer' THEN EXISTS (SELECT FROM transfer_view v WHERE v.transfer_id = r.id AND v.status IS NOT NULL)
+        WHEN 'merge' THEN EXISTS (SELECT FROM merge_view v WHERE v.merge_id = r.id)
+        WHEN 'statement' THEN EXISTS (SELECT FROM statement_view v WHERE v.statement_id = r.id)
+        ELSE EXISTS (SELECT FROM request_view v WHERE v.request_id = r.id)
+    END AS has_word
+FROM request r;

@@ -90,7 +90,6 @@ def _number(dsn: str, query: str) -> int:
 class Charge(msgspec.Struct, frozen=True):
     """A charge in the processor's own store."""
 
-    intent: str
     amount_minor: int
     payment_id: str
 
@@ -99,7 +98,7 @@ def charges(card_url: str) -> list[Charge]:
     """Return every successful charge that the processor's simulator keeps."""
     found = _get(f"{card_url}/_sim/charges")["data"]
     return [
-        Charge(one["intent"], int(one["amount"]), one["metadata"].get("payment_id", ""))
+        Charge(int(one["amount"]), one["metadata"].get("payment_id", ""))
         for one in found
         if one["status"] == "succeeded"
     ]

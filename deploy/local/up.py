@@ -14,7 +14,7 @@ from rich.console import Console
 
 from deploy.local.stack import Stack
 
-DEMO_HOUSEHOLDS, DEMO_SEED = 50, 1
+DEMO_HOUSEHOLDS, DEMO_SEED = 53, 1
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

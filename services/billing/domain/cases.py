@@ -3,11 +3,11 @@
 from services.billing.domain.draft import Draft
 from services.billing.domain.funds import released
 from services.billing.domain.household import Household
-from services.billing.domain.money import pay_bill, settle_up, take_off
+from services.billing.domain.money import decided, pay_bill, settle_up, take_off
 from services.billing.domain.refunds import open_refund
 from services.billing.domain.requests import refused
 from services.billing.domain.things import Case
-from shared.contracts.billing import DuplicateCaseDecided, Refusal
+from shared.contracts.billing import Refusal
 from shared.contracts.event import Event
 from shared.contracts.gateway import CaseDecisionRequested
 from shared.decider import Context
@@ -27,7 +27,7 @@ def decide_case(request: CaseDecisionRequested, state: Household, context: Conte
         if reason is not None:
             return refused(state, request.request_id, reason)
         return draft.events
-    draft.add(_decided(request, case, state, None))
+    draft.add(decided(state, request.case_id, case, request.decision, request_id=request.request_id))
     if case.invoice_id is not None:
         pay_bill(draft, case.fund_id, case.invoice_id)
     settle_up(draft)
@@ -47,7 +47,7 @@ def _refund(draft: Draft, request: CaseDecisionRequested, case: Case) -> Refusal
     if way is None or minor <= 0:
         return Refusal.CREDIT_TOO_SMALL
     refund_id = thing_id("rfd", draft.context.shard, draft.context.root)
-    draft.add(_decided(request, case, draft.state, refund_id))
+    draft.add(decided(draft.state, request.case_id, case, "refund", refund_id, request.request_id))
     if fund_id != case.fund_id and case.invoice_id is not None:
         parts = released(fund, minor, case.invoice_id)
         take_off(draft, fund_id, parts, "duplicate", request.case_id, request.case_id)
@@ -78,20 +78,3 @@ def _returnable(state: Household, case: Case, fund_id: str) -> int:
         return surplus
     on_bill = released(state.funds[fund_id], surplus, case.invoice_id)
     return min(surplus, sum(part.amount_minor for part in on_bill))
-
-
-def _decided(
-    request: CaseDecisionRequested, case: Case, state: Household, refund_id: str | None
-) -> DuplicateCaseDecided:
-    return DuplicateCaseDecided(
-        account_id=state.account_id,
-        case_id=request.case_id,
-        outcome=request.decision,
-        payment_id=case.payment_id,
-        reference=case.reference,
-        invoice_id=case.invoice_id,
-        amount_minor=case.amount_minor,
-        currency=case.currency,
-        refund_id=refund_id,
-        request_id=request.request_id,
-    )

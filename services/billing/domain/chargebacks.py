@@ -4,6 +4,7 @@ from services.billing.domain.draft import Draft
 from services.billing.domain.household import Household
 from services.billing.domain.money import give_surplus_its_use, make_room, settle_up
 from services.billing.domain.payments import Cancelled, Declined, Held, Settled, attempt_of, reference_of
+from services.billing.domain.refunds import cancelled
 from services.billing.domain.things import Chargeback
 from shared.contracts.billing import (
     AttemptNudged,
@@ -14,7 +15,6 @@ from shared.contracts.billing import (
     ChargebackWon,
     DisputeKept,
     DisputeTraced,
-    RefundCancelled,
     RefundStopRequested,
 )
 from shared.contracts.event import Event
@@ -113,19 +113,7 @@ def _stop_refunds(draft: Draft, chargeback_id: str, fund_id: str) -> None:
         if refund.fund_id != fund_id:
             continue
         if refund.status == "waiting":
-            draft.add(
-                RefundCancelled(
-                    account_id=draft.state.account_id,
-                    refund_id=refund_id,
-                    payment_id=refund.payment_id,
-                    fund_id=refund.fund_id,
-                    reference=refund.reference,
-                    amount_minor=refund.amount_minor,
-                    currency=refund.currency,
-                    reason="chargeback",
-                    case_id=refund.case_id,
-                )
-            )
+            draft.add(cancelled(refund_id, refund, draft.state, "chargeback"))
         elif refund.status == "open":
             draft.add(
                 RefundStopRequested(

@@ -59,10 +59,6 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
                 return fund_id, fund
         return None
 
-    def charge_refs(self) -> set[str]:
-        """Return every charge that this household's log names."""
-        return {fund.way.charge_ref for fund in self.funds.values() if fund.way is not None}
-
     def is_disputed(self, fund_id: str) -> bool:
         """Tell whether a card holder's bank is asking for this money."""
         return any(one.fund_id == fund_id and not one.ended for one in self.chargebacks.values())
@@ -73,6 +69,10 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
             free = fund.case_id is None and fund.currency == currency and fund.unapplied_minor > 0
             if free and not self.is_disputed(fund_id):
                 yield fund_id, fund
+
+    def credit_minor(self, currency: str) -> int:
+        """Return all plain credit."""
+        return sum(fund.unapplied_minor for _, fund in self.spendable(currency))
 
     def is_busy(self) -> bool:
         """Tell whether something is under way that a merge would tear apart."""

@@ -6,7 +6,10 @@ from typing import Literal
 from services.billing.domain.bills import Invoice, allocate_in_order
 from services.billing.domain.draft import Draft
 from services.billing.domain.funds import released
+from services.billing.domain.household import Household
+from services.billing.domain.things import Case
 from shared.contracts.billing import (
+    CaseOutcome,
     DuplicateCaseDecided,
     InvoiceVoided,
     MonthsMoved,
@@ -78,13 +81,11 @@ def take_off(
     )
 
 
-def make_room(
-    draft: Draft, fund_id: str, minor: int, reason: Released, subject: str, case_id: str | None = None
-) -> int:
+def make_room(draft: Draft, fund_id: str, minor: int, reason: Released, subject: str) -> int:
     """Free `minor` of the money, credit first, then what it had paid last; return how much there is now (0 and up)."""
     fund = draft.state.funds[fund_id]
     lacking = minor - max(0, fund.unapplied_minor)
-    take_off(draft, fund_id, released(fund, lacking), reason, subject, case_id)
+    take_off(draft, fund_id, released(fund, lacking), reason, subject)
     return max(0, min(minor, draft.state.funds[fund_id].unapplied_minor))
 
 
@@ -102,20 +103,32 @@ def give_surplus_its_use(draft: Draft) -> None:
         is_needed = case.twin_payment_id is not None and owed > 0 and fund.unapplied_minor > 0
         if fund.unapplied_minor > 0 and not is_needed:
             continue
-        draft.add(
-            DuplicateCaseDecided(
-                account_id=draft.state.account_id,
-                case_id=case_id,
-                outcome="withdrawn",
-                payment_id=case.payment_id,
-                reference=case.reference,
-                invoice_id=case.invoice_id,
-                amount_minor=case.amount_minor,
-                currency=case.currency,
-            )
-        )
+        draft.add(decided(draft.state, case_id, case, "withdrawn"))
         if is_needed and case.invoice_id is not None:
             pay_bill(draft, case.fund_id, case.invoice_id)
+
+
+def decided(
+    state: Household,
+    case_id: str,
+    case: Case,
+    outcome: CaseOutcome | Literal["withdrawn"],
+    refund_id: str | None = None,
+    request_id: str | None = None,
+) -> DuplicateCaseDecided:
+    """Return the one end of a case."""
+    return DuplicateCaseDecided(
+        account_id=state.account_id,
+        case_id=case_id,
+        outcome=outcome,
+        payment_id=case.payment_id,
+        reference=case.reference,
+        invoice_id=case.invoice_id,
+        amount_minor=case.amount_minor,
+        currency=case.currency,
+        refund_id=refund_id,
+        request_id=request_id,
+    )
 
 
 def settle_up(draft: Draft) -> None:
@@ -136,7 +149,7 @@ def settle_up(draft: Draft) -> None:
 def move_on(draft: Draft, to_account_id: str, reason: TransferReason) -> None:
     """Have another household get all plain credit, then what is not paid: its bills find the credit there."""
     for currency in sorted({fund.currency for fund in draft.state.funds.values()}):
-        minor = sum(fund.unapplied_minor for _, fund in draft.state.spendable(currency))
+        minor = draft.state.credit_minor(currency)
         if minor > 0:
             send(draft, _transfer_id(draft, currency), to_account_id, minor, currency, reason)
     for invoice_id, invoice in draft.state.invoices.items():

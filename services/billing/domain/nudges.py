@@ -68,7 +68,7 @@ def _nudge_refund(refund_ref: str, state: Household) -> tuple[Event, ...]:
 def _is_strange(message: WebhookReceived | NudgeAttempt, payment: Payment, state: Household) -> bool:
     """Tell whether an ended payment's processor speaks of an intent or a charge that this log does not name."""
     if message.object_id.startswith(CHARGE_PREFIX):
-        return message.kind == CHARGED and message.object_id not in state.charge_refs()
+        return message.kind == CHARGED and state.fund_of_charge(message.object_id) is None
     is_intent = message.object_id.startswith(INTENT_PREFIX) and message.kind != UNINTERESTING
     return is_intent and message.object_id != reference_at_rail(payment)
 
@@ -76,5 +76,5 @@ def _is_strange(message: WebhookReceived | NudgeAttempt, payment: Payment, state
 def other_charges(terms: Terms, state: Household, settled_by: str | None = None) -> tuple[AttemptNudged, ...]:
     """Have each charge read that an attempt, which ends now, was told of and that this log does not name."""
     told = state.told_charges.get(terms.payment_id, ())
-    strange = (charge_ref for charge_ref in told if charge_ref not in {settled_by, *state.charge_refs()})
+    strange = (one for one in told if one != settled_by and state.fund_of_charge(one) is None)
     return tuple(_nudged(state, terms.payment_id, terms.attempt_id, charge_ref) for charge_ref in strange)

@@ -126,7 +126,7 @@ def approve_refund(request: RefundApprovalRequested, state: Household, context: 
         return refused(state, request.request_id, Refusal.DIGEST_MISMATCH)
     if request.decision == "reject":
         draft = Draft(state, context)
-        draft.add(_cancelled(request.refund_id, refund, state, "rejected", request.request_id))
+        draft.add(cancelled(request.refund_id, refund, state, "rejected", request.request_id))
         settle_up(draft)
         return draft.events
     if approver in refund.approvers:
@@ -150,14 +150,15 @@ def end_refund(command: EndRefund, state: Household, context: Context) -> tuple[
     if not refund.is_unsent or (command.reason == "approval_expired" and refund.status != "waiting"):
         return ()
     draft = Draft(state, context)
-    draft.add(_cancelled(command.refund_id, refund, state, command.reason, None))
+    draft.add(cancelled(command.refund_id, refund, state, command.reason))
     settle_up(draft)
     return draft.events
 
 
-def _cancelled(
-    refund_id: str, refund: Refund, state: Household, reason: str, request_id: str | None
+def cancelled(
+    refund_id: str, refund: Refund, state: Household, reason: str, request_id: str | None = None
 ) -> RefundCancelled:
+    """Return the event that a refund is not made."""
     return RefundCancelled(
         account_id=state.account_id,
         refund_id=refund_id,

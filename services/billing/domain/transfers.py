@@ -24,7 +24,7 @@ def request_transfer(request: TransferRequested, state: Household, context: Cont
     reason = closed(state)
     if reason is None and request.to_account_id == state.account_id:
         reason = Refusal.SAME_ACCOUNT
-    if reason is None and request.amount_minor > _credit(state, request.currency):
+    if reason is None and request.amount_minor > state.credit_minor(request.currency):
         reason = Refusal.CREDIT_TOO_SMALL
     if reason is not None:
         return refused(state, request.transfer_id, reason)
@@ -32,10 +32,6 @@ def request_transfer(request: TransferRequested, state: Household, context: Cont
     to = request.to_account_id
     send(draft, request.transfer_id, to, request.amount_minor, request.currency, request.reason)
     return draft.events
-
-
-def _credit(state: Household, currency: str) -> int:
-    return sum(fund.unapplied_minor for _, fund in state.spendable(currency))
 
 
 def receive(fact: TransferSent, state: Household, context: Context) -> tuple[Event, ...]:

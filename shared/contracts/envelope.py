@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from shared.contracts.billing import BILLING_EVENTS
+from shared.contracts.direct import DIRECT_EVENTS, DIRECT_REQUESTS
 from shared.contracts.event import Actor, Event
 from shared.contracts.gateway import GATEWAY_EVENTS
 from shared.contracts.ledger import LEDGER_EVENTS
@@ -12,7 +13,9 @@ from shared.contracts.notifier import NOTIFIER_EVENTS
 from shared.errors import BadRecord
 
 MAX_DATA_BYTES = 65_535
-ALL_EVENTS: tuple[type[Event], ...] = GATEWAY_EVENTS + BILLING_EVENTS + LEDGER_EVENTS + NOTIFIER_EVENTS
+ALL_EVENTS: tuple[type[Event], ...] = (
+    GATEWAY_EVENTS + DIRECT_REQUESTS + BILLING_EVENTS + LEDGER_EVENTS + DIRECT_EVENTS + NOTIFIER_EVENTS
+)
 BY_TYPE: dict[str, type[Event]] = {event.TYPE: event for event in ALL_EVENTS}
 
 

@@ -24,7 +24,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: PositiveMinor
 
 
-class EntryPosted(Event, frozen=True, kw_only=True):
+class EntryPosted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """One step of one posting rule: sum of debits = sum of credits. `group_id` joins the entries of one cause.
 
     `account_id` is the household, or the processor's or bank account's stream (`prc_…`, `bnk_…`). `reverses` is the

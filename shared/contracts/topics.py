@@ -14,6 +14,8 @@ from shared.contracts.billing import (
     TransferRejected,
     TransferSent,
 )
+from shared.contracts.direct import DIRECT_REQUESTS, TrialBalanceReported
+from shared.contracts.event import Event
 from shared.contracts.gateway import ExplanationRequested
 from shared.contracts.ledger import ExceptionChanged, ReconciliationReported
 
@@ -92,10 +94,12 @@ _LOG_TOPIC = {
     "ledger": (LEDGER_EVENTS_TOPIC,),
     "notifier": (NOTIFIER_EVENTS_TOPIC,),
 }
-_INSTEAD = {ExplanationRequested.TYPE: (LEDGER_COMMANDS,)}
+_AT_LEDGER: tuple[type[Event], ...] = (ExplanationRequested, *DIRECT_REQUESTS)
+_INSTEAD = {event.TYPE: (LEDGER_COMMANDS,) for event in _AT_LEDGER}
 _ALSO = {
     ReconciliationReported.TYPE: (RECONCILIATION_DAILY,),
     ExceptionChanged.TYPE: (RECONCILIATION_EXCEPTIONS,),
+    TrialBalanceReported.TYPE: (TRIAL_BALANCE,),
 } | {
     event.TYPE: (BILLING_ROUTED,)
     for event in (

@@ -167,7 +167,7 @@ class ProposalApproved(Event, frozen=True, kw_only=True):
 
 
 class ProposalEnded(Event, frozen=True, kw_only=True):
-    """A proposal of which nothing will come: rejected by a person, lapsed, or refused by the books at its last approval.
+    """A proposal of which nothing will come: rejected by a person, lapsed, or refused at its last approval.
 
     `reason` is set for `refused`; `request_id` is None where it lapsed.
     """

@@ -1,6 +1,6 @@
 """Projections: disposable folds of logs into tables, moved in the transaction that moves their cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -31,3 +31,14 @@ class Projection(Protocol):
     tables: Sequence[str]
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None: ...
+
+
+def send(cursor: psycopg.Cursor[Any], statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Run a statement over `unnest` once for all rows, its parameters their columns; nothing where there is no row."""
+    if rows:
+        cursor.execute(statement.encode(), [list(column) for column in zip(*rows, strict=True)])
+
+
+def send_by_key(cursor: psycopg.Cursor[Any], statement: str, rows: Mapping[Any, Sequence[object]]) -> None:
+    """Send one row per key (a text, or a tuple of them), in the keys' order, so that no two batches lock crosswise."""
+    send(cursor, statement, [(*(key if isinstance(key, tuple) else (key,)), *rows[key]) for key in sorted(rows)])

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.billing import AccountMoved, AccountOpened, RequestRefused
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -34,6 +34,4 @@ class Accounts:
                     rows.setdefault(account_id, [None, None, None])[2] = to_account_id
                 case _:
                     pass
-        if rows:
-            columns = zip(*((key, *row) for key, row in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], rows)

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.ledger import EntryPosted
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -30,6 +30,4 @@ class Balances:
             for posting in entry.postings:
                 found = sums.setdefault((entry.account_id, posting.code, entry.currency), [0, 0])
                 found[0 if posting.side == "D" else 1] += posting.amount_minor
-        if sums:
-            columns = zip(*((*key, *found) for key, found in sorted(sums.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], sums)

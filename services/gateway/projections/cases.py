@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.billing import DuplicateCaseDecided, DuplicateCaseOpened
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -34,9 +34,7 @@ class Cases:
                     row[_OUTCOME:] = [event.outcome, event.refund_id, recorded_at]
                 case _:
                     pass
-        if rows:
-            columns = zip(*((key, *values) for key, values in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], rows)
 
 
 def _row(

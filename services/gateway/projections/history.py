@@ -55,7 +55,7 @@ from shared.contracts.billing import (
 from shared.contracts.event import Event
 from shared.contracts.ledger import EntryPosted
 from shared.contracts.notifier import NoticeEnded, NoticeSent
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -119,10 +119,7 @@ class History:
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None:
         """Insert the batch's facts as one statement."""
-        rows = [_row(placed) for placed in facts if type(placed.fact.event) in _SUBJECT]
-        if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            cursor.execute(_SQL["fold"].encode(), columns)
+        send(cursor, _SQL["fold"], [_row(placed) for placed in facts if type(placed.fact.event) in _SUBJECT])
 
 
 def _row(placed: Placed) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from shared.contracts.billing import InvoiceIssued, InvoiceVoided, PaymentAllocated, PaymentDeallocated, RequestRefused
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -63,9 +63,7 @@ class Invoices:
                         rows.setdefault(part.invoice_id, _Row()).paid_minor -= part.amount_minor
                 case _:
                     pass
-        if rows:
-            columns = zip(*((key, *msgspec.structs.astuple(row)) for key, row in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], {key: msgspec.structs.astuple(row) for key, row in rows.items()})
 
 
 def _issued(row: _Row, bill: InvoiceIssued, placed: Placed) -> None:

@@ -8,7 +8,7 @@ import psycopg
 
 from services.gateway.domain.changes import MergeStatus
 from shared.contracts.billing import AccountMoved, MergeEnded, MergeProposed, RequestRefused
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -37,6 +37,4 @@ class Merges:
                     rows[subject] = (MergeStatus.REFUSED.value, reason.value)
                 case _:
                     pass
-        if rows:
-            columns = zip(*((key, *values) for key, values in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], rows)

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.notifier import NoticeEnded, NoticePlanned, NoticeSent
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -35,6 +35,4 @@ class Notices:
                     rows.setdefault(ended.notice_id, [ended.account_id, None, None, None, None])[4] = ended.reason
                 case _:
                     pass
-        if rows:
-            columns = zip(*((key, *values) for key, values in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], rows)

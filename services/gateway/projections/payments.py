@@ -33,7 +33,7 @@ from shared.contracts.billing import (
 )
 from shared.contracts.event import Event
 from shared.contracts.ledger import EntryPosted
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -93,14 +93,9 @@ class Payments:
             else:
                 _status(batch, event, placed.fact.envelope.recorded_at)
                 _money(batch, event)
-        sent = {
-            "fold": [(key, *msgspec.structs.astuple(row)) for key, row in sorted(batch.rows.items())],
-            "allocations": [(*line, minor) for line, minor in sorted(batch.lines.items())],
-            "disputes": [(key, *values) for key, values in sorted(batch.disputes.items())],
-        }
-        for statement, rows in sent.items():
-            if rows:
-                cursor.execute(_SQL[statement].encode(), [list(column) for column in zip(*rows, strict=True)])
+        send_by_key(cursor, _SQL["fold"], {key: msgspec.structs.astuple(row) for key, row in batch.rows.items()})
+        send_by_key(cursor, _SQL["allocations"], {line: (minor,) for line, minor in batch.lines.items()})
+        send_by_key(cursor, _SQL["disputes"], batch.disputes)
 
 
 def _status(batch: _Batch, event: Event, recorded_at: str) -> None:

@@ -1,6 +1,6 @@
 """The ledger's reconciliation: what each day came to, and the exceptions as they stand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from shared.contracts.ledger import ExceptionChanged, ReconciliationReported
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -36,14 +36,8 @@ class Reconciliation:
                     exceptions[tenant, event.id] = _exception(placed, event)
                 case _:
                     pass
-        _send(cursor, "days", days)
-        _send(cursor, "exceptions", exceptions)
-
-
-def _send(cursor: psycopg.Cursor[Any], statement: str, rows: Mapping[_Key, tuple[object, ...]]) -> None:
-    if rows:
-        columns = zip(*((*key, *values) for key, values in sorted(rows.items())), strict=True)
-        cursor.execute(_SQL[statement].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["days"], days)
+        send_by_key(cursor, _SQL["exceptions"], exceptions)
 
 
 def _day(placed: Placed, event: ReconciliationReported) -> tuple[object, ...]:

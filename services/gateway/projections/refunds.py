@@ -18,7 +18,7 @@ from shared.contracts.billing import (
     RequestRefused,
 )
 from shared.contracts.event import Event
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -66,9 +66,7 @@ class Refunds:
                     whose = (placed.fact.envelope.tenant, getattr(event, "account_id", ""))
                     row = rows[refund_id] = _Row(*whose, placed.shard, placed.position)
                 _take(row, event, placed.fact.envelope.recorded_at)
-        if rows:
-            columns = zip(*((key, *msgspec.structs.astuple(row)) for key, row in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], {key: msgspec.structs.astuple(row) for key, row in rows.items()})
 
 
 def _refund_of(event: Event) -> str | None:

@@ -8,7 +8,7 @@ import psycopg
 
 from shared.contracts.billing import RequestRefused
 from shared.contracts.ledger import ExplanationRefused
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -37,6 +37,4 @@ class Requests:
                     named: str | None = getattr(event, "request_id", None)
                     if named is not None:
                         rows.setdefault(named, (placed.fact.envelope.recorded_at, None))
-        if rows:
-            columns = zip(*((key, *values) for key, values in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
+        send_by_key(cursor, _SQL["fold"], rows)

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.billing import BankStatementImported, BankStatementRefused
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -22,17 +22,13 @@ class Statements:
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None:
         """Send the batch as one statement, one row per statement of a bank."""
-        rows: list[tuple[str, str | None, str | None]] = []
+        rows: dict[str, tuple[str | None, str | None]] = {}
         for placed in facts:
             match placed.fact.event:
                 case BankStatementImported(statement_id=statement_id):
-                    rows.append((statement_id, placed.fact.envelope.recorded_at, None))
+                    rows.setdefault(statement_id, (placed.fact.envelope.recorded_at, None))
                 case BankStatementRefused(statement_id=statement_id, reason=reason):
-                    rows.append((statement_id, None, reason.value))
+                    rows.setdefault(statement_id, (None, reason.value))
                 case _:
                     pass
-        if rows:
-            cursor.execute(
-                _SQL["fold"].encode(),
-                [list(column) for column in zip(*sorted(rows, key=lambda row: row[0]), strict=True)],
-            )
+        send_by_key(cursor, _SQL["fold"], rows)

@@ -10,7 +10,7 @@ import psycopg
 from services.gateway.domain.changes import TransferStatus
 from shared.contracts.billing import RequestRefused, TransferCompleted, TransferReturned, TransferSent
 from shared.contracts.event import Event
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -56,11 +56,8 @@ class Transfers:
             _take(row, event, placed.fact.envelope.recorded_at)
             if isinstance(event, TransferSent):
                 sources += [(transfer_id, source.fund_id, source.amount_minor) for source in event.sources]
-        if rows:
-            columns = zip(*((key, *msgspec.structs.astuple(row)) for key, row in sorted(rows.items())), strict=True)
-            cursor.execute(_SQL["fold"].encode(), [list(column) for column in columns])
-        if sources:
-            cursor.execute(_SQL["sources"].encode(), [list(column) for column in zip(*sorted(sources), strict=True)])
+        send_by_key(cursor, _SQL["fold"], {key: msgspec.structs.astuple(row) for key, row in rows.items()})
+        send(cursor, _SQL["sources"], sorted(sources))
 
 
 def _transfer_of(event: Event) -> str | None:

@@ -29,14 +29,15 @@ class Cause(msgspec.Struct, frozen=True):
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a decider may know besides command and state; all of it is stored, so a replay decides the same.
 
-    `recorded_at` is the time that the decision will carry; `effective_date` is the cause's, or today in the tenant's
-    zone for a submitted command. `root` makes ids.
+    `recorded_at` is the time that the decision will carry, `today` its day in the tenant's zone. `effective_date` is
+    the cause's, or today for a submitted command. `root` makes ids.
     """
 
     tenant: str
     shard: int
     root: bytes
     recorded_at: datetime
+    today: str
     effective_date: str
     actor: Actor
     correlation: str

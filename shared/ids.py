@@ -70,6 +70,11 @@ def digest_of(operation: str, body: bytes | None, *, version: int = 1) -> bytes:
     return hashlib.sha256(canonical_json([version, operation]) + b"\n" + (body or b"")).digest()
 
 
+def content_digest(content: Any) -> str:
+    """Return the SHA-256, in hexadecimal, of the canonical JSON of all that somebody is to approve."""
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
 def base32(data: bytes) -> str:
     """Return Crockford base 32, lower case, most significant bit first, no padding."""
     bits = len(data) * 8

@@ -48,9 +48,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """What one round will store: rows and new states, parked and ended records."""
+    """What one round will store: rows and new states, parked and ended records. `today` is in the tenant's zone."""
 
     recorded_at: datetime
+    today: str
     rows: list[EventRow] = []
     leaves: list[bytes] = []
     entries: dict[str, Entry] = {}
@@ -90,7 +91,8 @@ class Desk:
 
     def draft(self, now: datetime) -> Draft:
         """Begin a round; within a shard recorded time never falls."""
-        return Draft(recorded_at=max(now, self.recorded_at))
+        recorded_at = max(now, self.recorded_at)
+        return Draft(recorded_at=recorded_at, today=recorded_at.astimezone(self._zone).date().isoformat())
 
     def decide(self, draft: Draft, item: Item) -> tuple[EventRow, ...]:
         """Decide one item into the draft and return its events; what a decider raises leaves the draft as it was."""
@@ -118,7 +120,8 @@ class Desk:
             shard=self.shard,
             root=item.root,
             recorded_at=draft.recorded_at,
-            effective_date=item.effective_date or draft.recorded_at.astimezone(self._zone).date().isoformat(),
+            today=draft.today,
+            effective_date=item.effective_date or draft.today,
             actor=item.actor,
             correlation=item.correlation,
             cause=item.cause,
@@ -126,9 +129,7 @@ class Desk:
 
     def _row(self, draft: Draft, item: Item, event: Event, index: int, position: int, version: int) -> EventRow:
         identity = event_id(item.root, index)
-        effective_date = event.effective_on() or item.effective_date
-        if effective_date is None:
-            effective_date = draft.recorded_at.astimezone(self._zone).date().isoformat()
+        effective_date = event.effective_on() or item.effective_date or draft.today
         envelope = Envelope(
             tenant=item.tenant,
             event_id=identity.hex(),

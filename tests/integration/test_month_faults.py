@@ -96,6 +96,7 @@ def closing_totals(shard: BillingShard) -> dict[str, int]:
             shard=0,
             root=root_of_record("billing", 0, row.position),
             recorded_at=shard.clock.now(),
+            today=fact.envelope.effective_date,
             effective_date=fact.envelope.effective_date,
             actor=fact.envelope.actor,
             correlation=fact.envelope.correlation,

@@ -104,6 +104,7 @@ class World:
             shard=3,
             root=root_of_record(registry.service if registry.service != "ledger" else "billing", 3, position),
             recorded_at=self.now,
+            today=self.now.date().isoformat(),
             effective_date=self.now.date().isoformat(),
             actor=Actor("staff", actor),
             correlation="c",

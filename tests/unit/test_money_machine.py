@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.billing.domain import commands
-from services.billing.domain.instants import text_of
 from services.billing.domain.payments import Held, Planned, Registered, Settled
 from shared.contracts.billing import (
     ChargeFound,
@@ -38,6 +37,7 @@ from shared.contracts.gateway import (
     RefundRequested,
     TransferRequested,
 )
+from shared.instants import text_of
 from tests.unit.money_world import World
 from tests.unit.plain_money import PlainMoney
 

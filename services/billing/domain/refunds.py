@@ -1,13 +1,10 @@
 """Money that goes back the way it came: set aside, approved where it is much, sent, and sometimes bounced."""
 
-import hashlib
-
 from services.billing.domain import policy
 from services.billing.domain.commands import EndRefund, NoteRefund
 from services.billing.domain.draft import Draft
 from services.billing.domain.funds import Fund, Way
 from services.billing.domain.household import Household
-from services.billing.domain.instants import text_of
 from services.billing.domain.money import give_surplus_its_use, make_room, settle_up
 from services.billing.domain.payments import Settled, reference_of
 from services.billing.domain.requests import refused
@@ -25,7 +22,8 @@ from shared.contracts.billing import (
 from shared.contracts.event import Event
 from shared.contracts.gateway import RefundApprovalRequested, RefundRequested
 from shared.decider import Context
-from shared.ids import canonical_json
+from shared.ids import content_digest
+from shared.instants import text_of
 
 
 def request_refund(request: RefundRequested, state: Household, context: Context) -> tuple[Event, ...]:
@@ -111,7 +109,7 @@ def digest_of(
 ) -> str:
     """Return what approvers approve: the SHA-256, hexadecimal, of all that decides where how much goes."""
     told = [account_id, refund_id, fund_id, way.processor, way.charge_ref, amount_minor, currency, reason]
-    return hashlib.sha256(canonical_json(told)).hexdigest()
+    return content_digest(told)
 
 
 def approve_refund(request: RefundApprovalRequested, state: Household, context: Context) -> tuple[Event, ...]:

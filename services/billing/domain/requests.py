@@ -6,7 +6,6 @@ from services.billing.domain import policy
 from services.billing.domain.bills import Invoice
 from services.billing.domain.draft import Draft
 from services.billing.domain.household import Household
-from services.billing.domain.instants import moment_of, text_of
 from services.billing.domain.money import spend_credit
 from services.billing.domain.payments import ActionRequired, Ask, Payment, Planned, Registered, Settled, Unknown
 from shared.contracts.billing import (
@@ -22,6 +21,7 @@ from shared.contracts.event import Event
 from shared.contracts.gateway import AccountRequested, InvoiceRequested, PaymentRequested
 from shared.decider import Context
 from shared.ids import reference_of, thing_id
+from shared.instants import moment_of, text_of
 from shared.money import MAX_MINOR
 
 

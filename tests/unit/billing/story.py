@@ -76,6 +76,7 @@ def context(position: int = 1, by: str = "test") -> Context:
         shard=3,
         root=root_of_record("gateway", 3, position),
         recorded_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        today="2026-03-01",
         effective_date="2026-03-01",
         actor=Actor("system", by),
         correlation="c",

@@ -8,11 +8,11 @@ import pytest
 
 from services.billing.domain import requests
 from services.billing.domain.commands import ExpireHold
-from services.billing.domain.instants import text_of
 from services.billing.domain.policy import HOLD_TERM, SAME_PAYMENT_WITHIN
 from shared.contracts.billing import AttemptPlanned, PaymentCancelled, PaymentHeld
 from shared.contracts.event import Event, Method
 from shared.contracts.gateway import PaymentCancellationRequested
+from shared.instants import text_of
 from tests.unit.billing.money_story import CHARGE, HELD, REQUEST, UNDER_WAY, changed, held, paid_by_card
 from tests.unit.billing.story import (
     ACCOUNT,

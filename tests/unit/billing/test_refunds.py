@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from services.billing.domain.commands import EndRefund, NoteRefund
-from services.billing.domain.instants import text_of
 from services.billing.domain.policy import APPROVAL_ABOVE_MINOR, APPROVAL_TERM
 from shared.contracts.billing import (
     PaymentDeallocated,
@@ -16,6 +15,7 @@ from shared.contracts.billing import (
     RefundSent,
 )
 from shared.contracts.gateway import WebhookReceived
+from shared.instants import text_of
 from tests.unit.billing.money_story import (
     APPROVE,
     DAY,

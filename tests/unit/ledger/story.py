@@ -39,6 +39,7 @@ def context(position: int = 1, *, type: str = "billing.payment-settled.v1", on: 
         shard=3,
         root=root_of_record("billing", 3, position),
         recorded_at=datetime(2026, 2, 10, 12, tzinfo=UTC),
+        today=on,
         effective_date=on,
         actor=Actor("system", "billing"),
         correlation="c",

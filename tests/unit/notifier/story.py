@@ -192,6 +192,7 @@ def context(position: int = 1) -> Context:
         shard=3,
         root=root,
         recorded_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        today="2026-03-01",
         effective_date="2026-03-01",
         actor=Actor("system", "billing"),
         correlation="c" * 32,

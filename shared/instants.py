@@ -1,4 +1,4 @@
-"""Instants as events carry them: text, RFC 3339 in UTC with six decimals."""
+"""Instants as events carry them: text, RFC 3339 in UTC with six decimals; as texts they are in order of time."""
 
 from datetime import UTC, datetime
 

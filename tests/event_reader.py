@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.gateway.http.api import Api
+from shared.http.api import Api
 
 
 class Told(msgspec.Struct):

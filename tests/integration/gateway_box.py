@@ -11,7 +11,6 @@ from psycopg import sql
 from services.gateway.http.database import Reads
 from services.gateway.http.openapi import document
 from services.gateway.http.operations import OPERATIONS
-from services.gateway.http.routes import Routes
 from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
 from services.gateway.projections.fold import Folder
@@ -20,6 +19,7 @@ from services.gateway.statements import STATEMENTS
 from shared.clock import SystemClock
 from shared.contracts.event import Event
 from shared.eventlog.postgres import PostgresStore
+from shared.http.routes import Routes
 from tests.conftest import Database
 from tests.gateway_kit import Gateway, Reply, bearer, gateway, settings
 from tests.integration.test_gateway_projections import TABLES, chain

@@ -22,7 +22,7 @@ FUNCTION_LINES = 50
 
 EVERYWHERE = {"__init__", "app", "config", "domain", "migrations", "projections"}
 WORDS = {
-    "gateway": {"http", "portal", "auth", "inbox", "worker", "errors", "append", "plan", "statements", "alarms"},
+    "gateway": {"http", "portal", "inbox", "worker", "errors", "append", "plan", "statements", "alarms"},
     "billing": {"inbox", "handlers", "effects", "schedule", "policies", "rails", "files"},
     "ledger": {"inbox", "handlers", "http", "reconciliation", "audit", "alarms", "checks"},
     "notifier": {"inbox", "handlers", "effects", "channels", "templates"},

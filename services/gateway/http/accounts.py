@@ -2,10 +2,8 @@
 
 from services.gateway.domain.fields import is_day
 from services.gateway.domain.payment import AccountStatus, PaymentStatus
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.household import AccountBody
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.database import Reads
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.people import People, sealed
@@ -16,6 +14,8 @@ from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.gateway import AccountRequested
 from shared.errors import Conflict
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
 from shared.ids import account_id, base32
 
 OPERATION = "accounts.create"

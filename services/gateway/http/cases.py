@@ -1,15 +1,15 @@
 """Duplicate cases: listed, read, decided."""
 
 from services.gateway.domain.changes import CaseStatus
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.changes import CaseDecisionBody
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.requests import Requests
 from shared.clock import rfc3339
 from shared.contracts.gateway import CaseDecisionRequested
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
 
 
 class Cases:

@@ -11,10 +11,7 @@ from services.gateway.domain.changes import (
     TransferStatus,
     request_status,
 )
-from services.gateway.errors import Problem
 from services.gateway.http.database import Reads, Row
-from services.gateway.http.paging import at_and_id, cursor_of
-from services.gateway.http.resources.base import Amount
 from services.gateway.http.resources.changes import (
     Approval,
     DuplicateCase,
@@ -25,6 +22,9 @@ from services.gateway.http.resources.changes import (
     Transfer,
 )
 from shared.clock import rfc3339
+from shared.http.paging import at_and_id, cursor_of
+from shared.http.problems import Problem
+from shared.http.resource import Amount
 
 
 class ChangeViews:

@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncGenerator, Callable
 
-from services.gateway.auth.tokens import Tokens
 from services.gateway.domain.following import MOST_FOLLOWED, Marks, marks_text, parse_marks, told
-from services.gateway.errors import Problem
-from services.gateway.http.call import Call, Stream
 from services.gateway.http.database import Row
 from services.gateway.http.limits import Slots
 from services.gateway.http.lookups import Lookups
-from services.gateway.http.resources.base import encode
 from services.gateway.http.rows import history_item
 from services.gateway.http.stories import Stories
+from shared.auth.tokens import Tokens
+from shared.http.call import Call, Stream
+from shared.http.problems import Problem
+from shared.http.resource import encode
 
 KEEP_ALIVE_S = 15.0
 RETRY_MS = 1_000

@@ -9,10 +9,8 @@ import msgspec
 from services.gateway.domain.payment import FINAL
 from services.gateway.domain.reconciliation import bank_stream
 from services.gateway.domain.statements import FINAL_STATEMENT
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.finance import BankStatementBody, ReceiptBody, check_receipt, check_statement
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.database import Reads
 from services.gateway.http.finance_views import FinanceViews
 from services.gateway.http.lookups import Lookups
@@ -22,6 +20,8 @@ from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.gateway import BankLine, BankStatementReceived, CheckReceived
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
 from shared.ids import reference_of, thing_id
 
 STATEMENT = Sort("statement", "stm", "/v1/bank-statements/", FINAL_STATEMENT)

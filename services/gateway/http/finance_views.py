@@ -5,12 +5,9 @@ from datetime import UTC, datetime, time
 
 import msgspec
 
-from services.gateway.domain.positions import Place, places_text
 from services.gateway.domain.reconciliation import ExceptionState
 from services.gateway.domain.statements import StatementStatus, statement_status
-from services.gateway.errors import Problem
 from services.gateway.http.database import Reads, Row
-from services.gateway.http.paging import at_and_id, cursor_of
 from services.gateway.http.people import Note, People, notes_of
 from services.gateway.http.resources.finance import (
     BankStatement,
@@ -21,6 +18,9 @@ from services.gateway.http.resources.finance import (
     ReconciliationExceptionPage,
 )
 from shared.clock import rfc3339
+from shared.http.paging import at_and_id, cursor_of
+from shared.http.positions import Place, places_text
+from shared.http.problems import Problem
 
 
 class FinanceViews:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from services.gateway.errors import PROBLEMS, REASONS, Entry
+from services.gateway.errors import PROBLEMS, REASONS
 from services.gateway.http.openapi import document
+from shared.http.problems import Entry
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -23,7 +24,8 @@ def errors_md() -> str:
     lines = [
         "# Errors",
         "",
-        "Made from `services/gateway/errors.toml` by `python -m services.gateway.http.gen`; do not edit.",
+        "Made from `shared/http/problems.toml` and `services/gateway/errors.toml` by",
+        "`python -m services.gateway.http.gen`; do not edit.",
         "",
         "An answer that is no result is a problem document (RFC 9457, `application/problem+json`). `code` is stable,",
         "for programs; `title` says what is wrong and `detail` what to do, in English or Spanish (`Accept-Language`);",

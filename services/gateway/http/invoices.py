@@ -3,11 +3,9 @@
 from datetime import datetime
 
 from services.gateway.domain.payment import InvoiceStatus
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.changes import InvoiceVoidBody, check_void
 from services.gateway.http.bodies.household import InvoiceBody, check_invoice
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
 from services.gateway.http.requests import Requests
@@ -16,6 +14,8 @@ from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.gateway import InvoiceRequested, InvoiceVoidRequested
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
 from shared.ids import thing_id
 
 OPERATION = "invoices.create"

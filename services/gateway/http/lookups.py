@@ -3,9 +3,9 @@
 import msgspec
 
 from services.gateway.domain.fields import ACCOUNT_ID, THING_ID
-from services.gateway.domain.roles import Principal, reaches
-from services.gateway.errors import Problem
 from services.gateway.http.database import Reads
+from shared.auth.roles import Principal, reaches
+from shared.http.problems import Problem
 
 REMEMBERED = 100_000
 MADE_BY_BILLING = ("inv_", "case_", "rfd_", "trf_")

@@ -1,71 +1,19 @@
-"""The OpenAPI 3.1 document: made from the operations, the bodies, the resources and the catalogue of errors."""
+"""The gateway's OpenAPI document."""
 
-import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-from pydantic.json_schema import models_json_schema
-
-from services.gateway.domain.roles import Permission, Role, allows
-from services.gateway.errors import PROBLEMS, ProblemBody
+from services.gateway.errors import PROBLEMS
 from services.gateway.http.operations import OPERATIONS
-from services.gateway.http.operations.base import Operation, Parameter
 from services.gateway.http.operations.system import MOST_WEBHOOK_BYTES
+from shared.http.openapi import document as document_of
 
-Json = dict[str, Any]
-
-REF = "#/components/schemas/{name}"
-OF_ALL = ("route_unknown", "method_not_allowed", "fault")
-AUTHENTICATED = (
-    *(code for code in PROBLEMS if code.startswith("token_")),
-    "identity_unavailable",
-    "role_not_allowed",
-    "rate_limited",
-    "store_unavailable",
-)
-_ID = re.compile(r"\{(\w+)\}")
-_HEADERS: Mapping[str, Json] = {
-    "Location": {"description": "Address of the resource", "schema": {"type": "string"}},
-    "Idempotency-Replayed": {
-        "description": "`true` where this key stood for the resource before",
-        "schema": {"const": "true"},
-    },
-    "Preference-Applied": {"description": "How long we would have waited", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds until a repeat has a chance", "schema": {"type": "integer", "minimum": 1}},
-    "WWW-Authenticate": {"description": "How to authenticate (RFC 6750)", "schema": {"type": "string"}},
-}
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "description": "1 to 255 printable ASCII characters, of your own making; the same when you repeat the request. "
-    "A key belongs to its principal, operation and account.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x20-\x7e]+$"},
-}
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`wait=N`: answer when the outcome is known, after at most N (up to 30) seconds",
-    "schema": {"type": "string", "examples": ["wait=5"]},
-}
-_LANGUAGE = {
-    "name": "Accept-Language",
-    "in": "header",
-    "description": "Language of a problem's sentences: `en` or `es`",
-    "schema": {"type": "string"},
-}
-_LAST_EVENT = {
-    "name": "Last-Event-ID",
-    "in": "header",
-    "description": "The `id` of the last event that was read: what came after it is told first, once each. Without it "
-    "the stream begins now",
-    "schema": {"type": "string"},
-}
-_STREAM = {
-    "type": "string",
-    "description": "Server-sent events. `event` is the type of a fact, `data` a HistoryItem as JSON, `id` where to go "
-    "on. A comment comes where nothing else does for 15 s; the stream ends with the token: come back with a new one",
+_INFO = {
+    "title": "Piperoll gateway",
+    "version": "1",
+    "summary": "Bills, payments and history of health-insurance members",
+    "description": "Money is whole minor units (cents). A POST is answered 202 once it is committed, 201 once "
+    "its outcome is final (also `refused` and `declined`: the payment exists and says why). An unknown id and "
+    "somebody else's look the same. Integers are written without point or exponent.",
 }
 _SIGNATURE = {
     "name": "Stripe-Signature",
@@ -74,169 +22,17 @@ _SIGNATURE = {
     "description": "`t=UNIX,v1=HEX`: HMAC-SHA256 of time, dot and raw body; at most 300 s old",
     "schema": {"type": "string"},
 }
+_WEBHOOK = {
+    "required": True,
+    "description": f"An event object of the processor, at most {MOST_WEBHOOK_BYTES} bytes",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
 
 
-def document() -> Json:
+def document() -> dict[str, Any]:
     """Return the whole document."""
-    shown = [operation for operation in OPERATIONS if operation.documented]
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Piperoll gateway",
-            "version": "1",
-            "summary": "Bills, payments and history of health-insurance members",
-            "description": "Money is whole minor units (cents). A POST is answered 202 once it is committed, 201 once "
-            "its outcome is final (also `refused` and `declined`: the payment exists and says why). An unknown id and "
-            "somebody else's look the same. Integers are written without point or exponent.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
-        "paths": _paths(shown),
-        "components": {
-            "schemas": _schemas(shown),
-            "headers": dict(_HEADERS),
-            "securitySchemes": {
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "A token of the identity provider: RS256 or ES256, audience `piperoll`, claims "
-                    "`tenant`, `role` and `accounts`",
-                }
-            },
-        },
-    }
-
-
-def _paths(operations: Sequence[Operation]) -> Json:
-    paths: Json = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    return paths
-
-
-def _operation(operation: Operation) -> Json:
-    made: Json = {
-        "operationId": operation.id,
-        "summary": operation.summary,
-        "security": [{"bearer": []}] if operation.permission is not None else [],
-        "parameters": _parameters(operation),
-        "responses": _responses(operation),
-    }
-    if operation.permission is not None:
-        made["description"] = f"Roles: {', '.join(_roles(operation.permission))}."
-    if operation.body is not None:
-        made["requestBody"] = _json_body(REF.format(name=operation.body.__name__))
-    elif operation.method == "POST":
-        made["requestBody"] = {
-            "required": True,
-            "description": f"An event object of the processor, at most {MOST_WEBHOOK_BYTES} bytes",
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        }
+    made = document_of(OPERATIONS, PROBLEMS, _INFO)
+    webhook = made["paths"]["/webhooks/cards"]["post"]
+    webhook["parameters"].insert(0, _SIGNATURE)
+    webhook["requestBody"] = _WEBHOOK
     return made
-
-
-def _roles(permission: Permission) -> list[str]:
-    return [role.value for role in Role if allows(role, permission)]
-
-
-def _parameters(operation: Operation) -> list[Json]:
-    made: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _ID.findall(operation.path)
-    ]
-    made += [_query(parameter) for parameter in operation.parameters]
-    if operation.keyed:
-        made += [_KEY, _PREFER]
-    if operation.stream:
-        made.append(_LAST_EVENT)
-    if operation.permission is None:
-        made.append(_SIGNATURE)
-    return [*made, _LANGUAGE]
-
-
-def _query(parameter: Parameter) -> Json:
-    return {
-        "name": parameter.name,
-        "in": "query",
-        "description": parameter.meaning,
-        "schema": dict(parameter.schema),
-    }
-
-
-def _json_body(ref: str) -> Json:
-    return {"required": True, "content": {"application/json": {"schema": {"$ref": ref}}}}
-
-
-def _responses(operation: Operation) -> Json:
-    made: Json = {}
-    for status, resource in operation.answers.items():
-        answer: Json = {
-            "description": {200: "As it is", 201: "It exists, and its outcome is final", 202: "Committed"}[status],
-            "content": {"application/json": {"schema": {"$ref": REF.format(name=resource.__name__)}}},
-        }
-        if operation.stream:
-            answer["content"] = {"text/event-stream": {"schema": _STREAM}}
-        if operation.keyed:
-            answer["headers"] = _header_refs("Location", "Idempotency-Replayed", "Preference-Applied")
-        made[str(status)] = answer
-    for status, codes in sorted(_by_status(_codes(operation)).items()):
-        made[str(status)] = _problem(status, codes)
-    return made
-
-
-def _codes(operation: Operation) -> list[str]:
-    shared = AUTHENTICATED if operation.permission is not None else ("store_unavailable",)
-    return list(dict.fromkeys((*operation.problems, *shared, *OF_ALL)))
-
-
-def _by_status(codes: Sequence[str]) -> dict[int, list[str]]:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(int(PROBLEMS[code].status), []).append(code)
-    return by_status
-
-
-def _problem(status: int, codes: Sequence[str]) -> Json:
-    answer: Json = {
-        "description": "; ".join(f"`{code}`: {PROBLEMS[code].words['en'].sentence}" for code in codes),
-        "content": {
-            "application/problem+json": {
-                "schema": {
-                    "allOf": [{"$ref": REF.format(name="Problem")}],
-                    "properties": {"code": {"enum": sorted(codes)}},
-                }
-            }
-        },
-    }
-    if status in (429, 503):
-        answer["headers"] = _header_refs("Retry-After")
-    if status == 401:
-        answer["headers"] = _header_refs("WWW-Authenticate")
-    return answer
-
-
-def _header_refs(*names: str) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def _schemas(operations: Sequence[Operation]) -> Json:
-    bodies = [operation.body for operation in operations if operation.body is not None]
-    _, of_bodies = models_json_schema(
-        [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
-    )
-    answered = {resource for operation in operations for resource in operation.answers.values()}
-    resources = sorted(answered, key=lambda resource: resource.__name__)
-    _, of_answers = msgspec.json.schema_components(resources, ref_template=REF)
-    _, of_problems = msgspec.json.schema_components([ProblemBody], ref_template=REF)
-    for schema in of_answers.values():
-        if schema.get("type") == "object":
-            _always_whole(schema)
-    of_problems["Problem"] = {**of_problems.pop("ProblemBody"), "title": "Problem"}
-    return dict(sorted({**of_bodies["$defs"], **of_answers, **of_problems}.items()))
-
-
-def _always_whole(schema: Json) -> None:
-    """Say that an answer has all its fields: where a struct has defaults, they are sent."""
-    schema["required"] = list(schema["properties"])
-    for field in schema["properties"].values():
-        field.pop("default", None)

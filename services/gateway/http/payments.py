@@ -3,21 +3,21 @@
 from datetime import datetime
 
 from services.gateway.domain.payment import FINAL, PaymentStatus
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.changes import CancelBody, PaymentDecisionBody
 from services.gateway.http.bodies.household import PaymentBody, check_payment
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Posting, keyed, posted
 from services.gateway.http.requests import Requests
-from services.gateway.http.resources.base import Amount
 from services.gateway.http.resources.household import Payment
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Outcomes
 from shared.clock import rfc3339
 from shared.contracts.event import Method
 from shared.contracts.gateway import PaymentCancellationRequested, PaymentDecisionRequested, PaymentRequested
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
+from shared.http.resource import Amount
 from shared.ids import reference_of, thing_id
 
 OPERATION = "payments.create"

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from services.gateway.errors import Problem
 from shared.contracts.gateway import PersonField
 from shared.errors import WorldFault
+from shared.http.problems import Problem
 
 RETRY = ((b"retry-after", b"1"),)
 Note = tuple[str, int]

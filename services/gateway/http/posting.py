@@ -4,10 +4,10 @@ import msgspec
 
 from services.gateway.append import Appender
 from services.gateway.http.bodies.parsing import canonical
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.lookups import Known, Lookups
 from services.gateway.plan import Appended, Wanted
 from shared.contracts.event import Actor, Event
+from shared.http.call import Answer, Call, answer
 from shared.ids import Root, digest_of, root_of_key, shard_of
 
 REPLAYED = (b"idempotency-replayed", b"true")

@@ -2,18 +2,18 @@
 
 from services.gateway.domain.fields import is_day
 from services.gateway.domain.reconciliation import ACCOUNTS, ExceptionState, stream_of
-from services.gateway.domain.roles import reads_notes
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.finance import ExplanationBody
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.database import Reads
 from services.gateway.http.finance_views import FinanceViews
 from services.gateway.http.people import People, sealed
 from services.gateway.http.posting import Posting
 from services.gateway.http.requests import Requests
+from shared.auth.roles import reads_notes
 from shared.clock import rfc3339
 from shared.contracts.gateway import ExplanationRequested
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
 from shared.people.writer import NOTE
 
 MOST_ID = 64

@@ -3,13 +3,13 @@
 from services.gateway.domain.changes import FINAL_REFUND
 from services.gateway.http.bodies.changes import RefundApprovalBody, RefundBody
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.requests import Requests
 from services.gateway.http.things import Sort, Things
 from shared.clock import rfc3339
 from shared.contracts.gateway import RefundApprovalRequested, RefundRequested
+from shared.http.call import Answer, Call, answer
 
 REFUND = Sort("refund", "rfd", "/v1/refunds/", FINAL_REFUND)
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from services.gateway.domain.changes import FINAL_REQUEST
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.posting import Change
 from services.gateway.http.things import Sort, Things
 from shared.contracts.event import Event
+from shared.http.call import Answer, Call, answer
 
 REQUEST = Sort("request", "req", "/v1/requests/", FINAL_REQUEST)
 

@@ -10,7 +10,6 @@ from services.gateway.domain.payment import (
     payment_status,
 )
 from services.gateway.http.database import Row
-from services.gateway.http.resources.base import Amount
 from services.gateway.http.resources.household import (
     AllocationView,
     HistoryItem,
@@ -21,6 +20,7 @@ from services.gateway.http.resources.household import (
     Refunded,
 )
 from shared.clock import rfc3339
+from shared.http.resource import Amount
 
 
 def payment_of(row: Row) -> Payment:

@@ -1,26 +1,23 @@
-"""One HTTP process: uvicorn on a socket that several processes share, and the tasks beside it."""
+"""One HTTP process: its server and the tasks beside it."""
 
 import asyncio
 import os
 import signal
-import socket
 from contextlib import suppress
 from pathlib import Path
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from services.gateway.append import Appender
-from services.gateway.auth.keys import PublishedKeys, discovery
 from services.gateway.config import GatewaySettings
 from services.gateway.http.database import Reads
-from services.gateway.http.system import System
 from services.gateway.http.waiting import Bell
 from services.gateway.http.wiring import make_api
 from services.gateway.statements import STATEMENTS
+from shared.auth.keys import PublishedKeys, discovery
 from shared.clock import clock_from
 from shared.drain import end_within
 from shared.eventlog.postgres import PostgresStore
+from shared.http.server import listening_socket, server_of
+from shared.http.system import System
 from shared.people.sealing import MasterKey
 from shared.people.writer import PeopleWriter
 from shared.telemetry.collector import settle
@@ -29,39 +26,6 @@ from shared.telemetry.logs import logger
 log = logger(__name__)
 
 STORE_CONNECTIONS = 2
-BACKLOG = 2_048
-MOST_HEAD_BYTES = 512 * 1024
-"""Above the largest single read from a socket (256 KiB), so that no body is taken for a head."""
-
-
-def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a bound socket that further processes may bind too; the kernel spreads connections over them."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((host, port))
-    return sock
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's HTTP with an end to headers, trailers and chunk extensions: its parser gathers them without bound."""
-
-    _head_bytes = 0
-
-    def data_received(self, data: bytes) -> None:
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("Too large a header.")
-
-    def on_message_begin(self) -> None:
-        self._head_bytes = 0
-        super().on_message_begin()
-
-    def on_body(self, body: bytes) -> None:
-        self._head_bytes -= len(body)
-        super().on_body(body)
 
 
 class HttpProcess:
@@ -77,24 +41,10 @@ class HttpProcess:
         self._reads = Reads(settings.postgres_dsn)
         self._bell = Bell(settings.postgres_dsn)
         self._people = PeopleWriter(settings.people_dsn, MasterKey.read(Path(settings.master_key_file)))
-        self._system = System(self._reads)
+        self._system = System(self._reads.answers, "openapi.json")
         keys = PublishedKeys(discovery(settings.oidc_issuer), clock)
         api = make_api(settings, clock, self._appender, self._reads, self._bell, self._people, keys, self._system)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                api,
-                http=BoundedHttp,
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=settings.drain_s,
-            )
-        )
+        self._server = server_of(api, settings.drain_s)
 
     async def run(self) -> int:
         """Serve until SIGTERM or SIGINT and return the exit code."""

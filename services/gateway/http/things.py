@@ -6,10 +6,10 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from services.gateway.http.call import Answer, Call
 from services.gateway.http.posting import Change, Posting, keyed, posted
 from services.gateway.http.waiting import Outcomes
 from shared.contracts.event import Event
+from shared.http.call import Answer, Call
 from shared.ids import thing_id
 
 

@@ -3,12 +3,12 @@
 from services.gateway.domain.changes import FINAL_MERGE, FINAL_TRANSFER
 from services.gateway.http.bodies.changes import MergeBody, TransferBody
 from services.gateway.http.bodies.parsing import parse
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.things import Sort, Things
 from shared.clock import rfc3339
 from shared.contracts.gateway import MergeRequested, TransferRequested
+from shared.http.call import Answer, Call, answer
 
 TRANSFER = Sort("transfer", "trf", "/v1/transfers/", FINAL_TRANSFER)
 MERGE = Sort("merge", "mrg", "/v1/merges/", FINAL_MERGE)

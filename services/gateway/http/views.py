@@ -7,10 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.gateway.domain.payment import AccountStatus, PaymentStatus, account_status
-from services.gateway.domain.positions import Place, places_text
-from services.gateway.errors import Problem
 from services.gateway.http.database import Reads, Row
-from services.gateway.http.paging import at_and_id, cursor_of, open_cursor, whole_number
 from services.gateway.http.resources.household import (
     Account,
     AllocationView,
@@ -26,6 +23,9 @@ from services.gateway.http.resources.household import (
 from services.gateway.http.rows import history_item, invoice_of, payment_of
 from shared.clock import rfc3339
 from shared.contracts.topics import BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, NOTIFIER_EVENTS_TOPIC
+from shared.http.paging import at_and_id, cursor_of, open_cursor, whole_number
+from shared.http.positions import Place, places_text
+from shared.http.problems import Problem
 
 LAST_PAYMENTS = 5
 SOURCE_OF = {BILLING_EVENTS_TOPIC: "billing", LEDGER_EVENTS_TOPIC: "ledger", NOTIFIER_EVENTS_TOPIC: "notifier"}

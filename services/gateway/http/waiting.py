@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
-from services.gateway.domain.positions import Place
-from services.gateway.errors import Problem
 from services.gateway.http.database import Reads
 from services.gateway.http.views import SOURCE_OF
 from shared.errors import StoreDown
+from shared.http.positions import Place
+from shared.http.problems import Problem
 from shared.postgres.settings import conninfo
 from shared.telemetry.logs import logger
 

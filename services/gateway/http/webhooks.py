@@ -9,13 +9,13 @@ import msgspec
 from services.gateway.append import Appender
 from services.gateway.domain.fields import ACCOUNT_ID
 from services.gateway.domain.webhooks import SignatureRefused, check_signature
-from services.gateway.errors import Problem
-from services.gateway.http.call import Answer, Call, answer
 from services.gateway.http.resources.household import Received
 from services.gateway.plan import Wanted
 from shared.clock import Clock, rfc3339
 from shared.contracts.event import Actor
 from shared.contracts.gateway import WebhookReceived
+from shared.http.call import Answer, Call, answer
+from shared.http.problems import Problem
 from shared.ids import root_of_key, shard_of, thing_id
 from shared.telemetry.metrics import WEBHOOKS
 

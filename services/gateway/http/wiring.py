@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from services.gateway.append import Appender
-from services.gateway.auth.keys import Keys
-from services.gateway.auth.tokens import Tokens
 from services.gateway.config import GatewaySettings
+from services.gateway.errors import PROBLEMS
 from services.gateway.http.accounts import Accounts
-from services.gateway.http.api import Api
-from services.gateway.http.call import Handler
 from services.gateway.http.cases import Cases
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.database import Reads
@@ -20,6 +17,7 @@ from services.gateway.http.finance_views import FinanceViews
 from services.gateway.http.invoices import Invoices
 from services.gateway.http.limits import Slots
 from services.gateway.http.lookups import Lookups
+from services.gateway.http.operations import OPERATIONS
 from services.gateway.http.payments import Payments
 from services.gateway.http.people import People
 from services.gateway.http.posting import Posting
@@ -27,13 +25,17 @@ from services.gateway.http.reconciliation import Reconciliation
 from services.gateway.http.refunds import Refunds
 from services.gateway.http.requests import Requests
 from services.gateway.http.stories import Stories
-from services.gateway.http.system import System
 from services.gateway.http.things import Things
 from services.gateway.http.transfers import BetweenHouseholds
 from services.gateway.http.views import Views
 from services.gateway.http.waiting import Bell, Outcomes, Places
 from services.gateway.http.webhooks import CardWebhooks
+from shared.auth.keys import Keys
+from shared.auth.tokens import Tokens
 from shared.clock import Clock
+from shared.http.api import Api, Limits
+from shared.http.call import Handler
+from shared.http.system import System
 
 
 class Shared:
@@ -79,7 +81,13 @@ def make_api(
         "openapi": system.openapi,
     }
     places = Places(reads, bell, settings.shards, clock.monotonic)
-    return Api(handlers, tokens, places, settings, clock)
+    limits = Limits(
+        member_rate_per_min=settings.member_rate_per_min,
+        staff_rate_per_min=settings.staff_rate_per_min,
+        min_position_wait_s=settings.min_position_wait_s,
+        cors_origins=settings.cors_origins,
+    )
+    return Api(OPERATIONS, handlers, PROBLEMS, tokens, places.reach, limits, clock)
 
 
 def _household(shared: Shared, people: People) -> Mapping[str, Handler]:

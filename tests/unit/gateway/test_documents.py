@@ -12,7 +12,7 @@ import pytest
 from services.billing.domain.decisions import BY_MEMBER, HOLD_EXPIRED
 from services.billing.effects.pursuit import ACTION_EXPIRED, AT_PROCESSOR, TIMEOUT
 from services.billing.rails.declines import DeclineReason
-from services.gateway.errors import PROBLEMS, REASONS, language_of
+from services.gateway.errors import PROBLEMS, REASONS
 from services.gateway.http.bodies.parsing import _BY_NAME, _code
 from services.gateway.http.gen import DOCS, differing
 from services.gateway.http.openapi import document
@@ -22,6 +22,7 @@ from shared.contracts.billing import PaymentHeld, RefundCancelled, Refusal
 from shared.contracts.event import Event
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
+from shared.http.problems import language_of
 from shared.ids import Root, account_id, shard_of, thing_id
 from tests.gateway_kit import NoReads, bearer, gateway, invoice_body, payment_body
 
@@ -80,8 +81,9 @@ def test_every_code_says_what_is_wrong_and_what_to_do_in_both_languages(entry: A
 
 
 def _literal_codes() -> Iterator[str]:
-    """Yield every code that the gateway's source hands to a Problem or a refusal, as far as it is a literal."""
-    for path in (ROOT / "services" / "gateway").rglob("*.py"):
+    """Yield every code that the source hands to a Problem or a refusal, as far as it is a literal."""
+    folders = (ROOT / "services" / "gateway", ROOT / "shared" / "http", ROOT / "shared" / "auth")
+    for path in (path for folder in folders for path in folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
                 continue

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import uvicorn
 from uvicorn.server import ServerState
 
-from services.gateway.http.server import BoundedHttp
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
+from shared.http.server import BoundedHttp
 from shared.telemetry import metrics
 from tests.gateway_kit import Gateway, bearer, gateway, settings
 from tests.unit.gateway.test_events import MEMBER, MINE, Told, fact

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.gateway.domain.roles import Role, allows
 from services.gateway.http.operations import OPERATIONS
-from services.gateway.http.operations.base import Operation
+from shared.auth.roles import Role, allows
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
+from shared.http.operation import Operation
 from shared.ids import Root, account_id, shard_of, thing_id
 from tests.gateway_kit import Gateway, NoReads, Reply, bearer, gateway, payment_body, settings
 

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from services.gateway.domain.reconciliation import stream_of
-from services.gateway.domain.roles import Role, allows
 from services.gateway.domain.statements import statement_status
 from services.gateway.http.bodies.finance import BankStatementBody, check_statement
 from services.gateway.http.bodies.household import MOST_LINES
 from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.database import Row
 from services.gateway.http.operations import OPERATIONS
+from shared.auth.roles import Role, allows
 from shared.clock import ManualClock
 from shared.contracts.billing import BankStatementImported
 from shared.contracts.envelope import MAX_DATA_BYTES

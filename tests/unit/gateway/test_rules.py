@@ -18,10 +18,10 @@ from services.gateway.domain.payment import (
     invoice_status,
     payment_status,
 )
-from services.gateway.domain.positions import Place, parse_places, places_text
 from services.gateway.http.bodies.parsing import canonical
-from services.gateway.http.limits import Buckets
 from shared.contracts.event import PolicyMonth
+from shared.http.buckets import Buckets
+from shared.http.positions import Place, parse_places, places_text
 from shared.ids import canonical_json
 from tests.gateway_kit import settings
 

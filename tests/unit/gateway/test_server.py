@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from services.gateway.http.server import MOST_HEAD_BYTES, BoundedHttp
+from shared.http.server import MOST_HEAD_BYTES, BoundedHttp
 
 CHUNK = 65_536
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"

@@ -12,13 +12,14 @@ import msgspec
 import pytest
 from joserfc.jwk import RSAKey
 
-from services.gateway.auth.keys import FLOOR_S, IdentityDown, PublishedKeys
-from services.gateway.auth.tokens import Tokens, principal_id
-from services.gateway.domain.roles import Permission, Principal, Role, allows, reaches
-from services.gateway.errors import Problem
+from services.gateway.errors import PROBLEMS
+from shared.auth.keys import FLOOR_S, IdentityDown, PublishedKeys
+from shared.auth.roles import Permission, Principal, Role, allows, reaches
+from shared.auth.tokens import Tokens, principal_id
 from shared.clock import ManualClock, SystemClock, parse_rfc3339
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
+from shared.http.problems import Problem
 from tests.gateway_kit import (
     EC_KEY,
     ISSUER,
@@ -104,7 +105,7 @@ async def test_a_wrong_token_is_refused_by_its_own_code(tokens: Tokens, token: s
     with pytest.raises(Problem) as refused:
         await tokens.verify(f"Bearer {token}".encode())
     assert (refused.value.code, refused.value.field) == (code, "Authorization")
-    assert refused.value.entry.status == 401
+    assert PROBLEMS[refused.value.code].status == 401
     assert refused.value.headers[0][0] == b"www-authenticate"
 
 

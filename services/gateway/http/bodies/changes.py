@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from services.gateway.domain.fields import wrong_month
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.household import MOST_LINES, MonthText
 from services.gateway.http.bodies.parsing import AccountIdText, AmountBody, Body, PaymentIdText, Text
 from shared.contracts.event import PolicyMonth
+from shared.http.problems import Problem
 
 
 class CancelBody(Body):

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from services.gateway.domain.fields import is_day
 from services.gateway.domain.statements import BANK_ACCOUNT, wrong_bank_line
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.household import MOST_LINES
 from services.gateway.http.bodies.parsing import (
     AccountIdText,
@@ -20,6 +19,7 @@ from services.gateway.http.bodies.parsing import (
     Text,
 )
 from shared.contracts.gateway import BankLine
+from shared.http.problems import Problem
 
 MOST_NOTE = 2_000
 BankAccountText = Annotated[str, Field(max_length=32, pattern=BANK_ACCOUNT.pattern, examples=["lockbox-1"])]

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from services.gateway.domain.fields import EMAIL, is_day, is_return_url, wrong_line
-from services.gateway.errors import Problem
 from services.gateway.http.bodies.parsing import (
     AccountIdText,
     AmountBody,
@@ -16,6 +15,7 @@ from services.gateway.http.bodies.parsing import (
     Text,
 )
 from shared.contracts.event import PremiumLine
+from shared.http.problems import Problem
 
 MOST_LINES = 200
 MOST_URL = 2_048

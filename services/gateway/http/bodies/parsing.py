@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.errors import Detail, Problem
+from shared.http.problems import Detail, Problem
 from shared.money import MAX_MINOR
 
 MOST_DETAILS = 20

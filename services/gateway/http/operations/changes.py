@@ -3,19 +3,12 @@
 from collections.abc import Sequence
 
 from services.gateway.domain.changes import CaseStatus
-from services.gateway.domain.roles import Permission
 from services.gateway.http.bodies import changes as bodies
 from services.gateway.http.bodies.parsing import Body
-from services.gateway.http.operations.base import (
-    AMOUNT_PROBLEMS,
-    CURSOR,
-    KEY_PROBLEMS,
-    LIMIT,
-    Operation,
-    Parameter,
-    get,
-)
+from services.gateway.http.operations.base import AMOUNT_PROBLEMS, KEY_PROBLEMS
 from services.gateway.http.resources import changes
+from shared.auth.roles import Permission
+from shared.http.operation import CURSOR, LIMIT, Operation, Parameter, get
 
 _ACCOUNT = Parameter("account_id", "Only of this account")
 _STATUS = Parameter("status", "Only these", {"type": "string", "enum": [status.value for status in CaseStatus]})

@@ -1,13 +1,14 @@
 """Operations on what finance hands in and asks after."""
 
 from services.gateway.domain.reconciliation import ACCOUNTS, ExceptionState
-from services.gateway.domain.roles import Permission
 from services.gateway.http.bodies import finance as bodies
-from services.gateway.http.operations.base import AMOUNT_PROBLEMS, CURSOR, LIMIT, Operation, Parameter, get
+from services.gateway.http.operations.base import AMOUNT_PROBLEMS
 from services.gateway.http.operations.changes import post
 from services.gateway.http.resources import finance
 from services.gateway.http.resources.changes import Request
 from services.gateway.http.resources.household import Payment
+from shared.auth.roles import Permission
+from shared.http.operation import CURSOR, LIMIT, Operation, Parameter, get
 
 _STATE = Parameter("state", "Only these", {"type": "string", "enum": [state.value for state in ExceptionState]})
 _CODE = Parameter("account", "Only of this account of the books", {"type": "string", "enum": sorted(ACCOUNTS)})

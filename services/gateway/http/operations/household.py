@@ -1,18 +1,11 @@
 """Operations on accounts, bills and payments."""
 
 from services.gateway.domain.payment import PaymentStatus
-from services.gateway.domain.roles import Permission
 from services.gateway.http.bodies.household import AccountBody, InvoiceBody, PaymentBody
-from services.gateway.http.operations.base import (
-    AMOUNT_PROBLEMS,
-    CURSOR,
-    KEY_PROBLEMS,
-    LIMIT,
-    Operation,
-    Parameter,
-    get,
-)
+from services.gateway.http.operations.base import AMOUNT_PROBLEMS, KEY_PROBLEMS
 from services.gateway.http.resources import household
+from shared.auth.roles import Permission
+from shared.http.operation import CURSOR, LIMIT, Operation, Parameter, get
 
 _DAY = {"type": "string", "format": "date"}
 _STATUS = Parameter("status", "Only these", {"type": "string", "enum": [status.value for status in PaymentStatus]})

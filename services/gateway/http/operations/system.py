@@ -1,7 +1,7 @@
 """What machines call: the processor's webhooks, health, metrics and the API document."""
 
-from services.gateway.http.operations.base import Operation
 from services.gateway.http.resources import household
+from shared.http.operation import Operation
 
 MOST_WEBHOOK_BYTES = 512 * 1024
 

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from services.gateway.domain.changes import CaseStatus, MergeStatus, RefundStatus, RequestStatus, TransferStatus
-from services.gateway.http.resources.base import Amount, Instant, Next, Position, Reason, Resource
 from shared.contracts.billing import CaseRule, RefundReason, TransferReason
+from shared.http.resource import Amount, Instant, Next, Position, Reason, Resource
 
 
 class Request(Resource, frozen=True, kw_only=True):

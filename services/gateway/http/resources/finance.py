@@ -6,8 +6,8 @@ from msgspec import Meta
 
 from services.gateway.domain.reconciliation import ExceptionState
 from services.gateway.domain.statements import StatementStatus
-from services.gateway.http.resources.base import Day, Instant, Minor, Next, Position, Reason, Resource
 from shared.contracts.ledger import ExceptionKind, ExplanationReason, ReconciledAccount
+from shared.http.resource import Day, Instant, Minor, Next, Position, Reason, Resource
 
 
 class BankStatement(Resource, frozen=True, kw_only=True):

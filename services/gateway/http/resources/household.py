@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from services.gateway.domain.payment import AccountStatus, InvoiceStatus, PaymentStatus
-from services.gateway.http.resources.base import Amount, Day, Instant, Minor, Next, Position, Reason, Resource
+from shared.http.resource import Amount, Day, Instant, Minor, Next, Position, Reason, Resource
 
 
 class Refunded(Resource, frozen=True, kw_only=True):

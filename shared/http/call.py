@@ -7,10 +7,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from services.gateway.domain.fields import is_key
-from services.gateway.domain.roles import Principal
-from services.gateway.errors import Problem
-from services.gateway.http.resources.base import encode
+from shared.auth.roles import Principal
+from shared.http.problems import Problem
+from shared.http.resource import encode
 
 JSON = b"application/json"
 MOST_KEY = 255
@@ -45,7 +44,7 @@ class Call(msgspec.Struct, gc=False):
             key = key[1:-1]
         if len(key) > MOST_KEY:
             raise Problem("idempotency_key_too_long", "Idempotency-Key")
-        if not key or not is_key(key):
+        if not key or not (key.isascii() and key.isprintable()):
             raise Problem("idempotency_key_invalid", "Idempotency-Key")
         return key
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.gateway.errors import Problem
-from services.gateway.http.call import Answer, Headers
-from services.gateway.http.operations.base import Operation
-from services.gateway.http.routes import allowed
+from shared.http.call import Answer, Headers
+from shared.http.operation import Operation
+from shared.http.problems import Problem
+from shared.http.routes import allowed
 
 _REQUEST_HEADERS = b"authorization, content-type, idempotency-key, prefer, traceparent, accept-language, last-event-id"
 _EXPOSED = b"location, idempotency-replayed, preference-applied, retry-after"

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from services.gateway.errors import Problem
 from shared.clock import rfc3339
+from shared.http.problems import Problem
 
 
 def cursor_of(at: datetime, *parts: str) -> str:

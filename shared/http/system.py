@@ -1,29 +1,30 @@
 """Health, metrics and the API document."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from services.gateway.http.call import Answer, Call, answer
-from services.gateway.http.database import Reads
+from shared.http.call import Answer, Call, answer
 from shared.telemetry.health import health_of
 from shared.telemetry.metrics import CONTENT_TYPE, exposition
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 LOOK_EVERY_S = 1.0
 
 
 class System:
-    """Answers from memory; `run` looks at the database once a second."""
+    """Answers from memory; `run` asks once a second whether the database answers. `document` is a file in docs/."""
 
-    def __init__(self, reads: Reads) -> None:
-        self._reads = reads
+    def __init__(self, answers: Callable[[], Awaitable[bool]], document: str) -> None:
+        self._answers = answers
+        self._document = DOCS / document
         self.store_answers = False
         self.draining = False
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            self.store_answers = await self._reads.answers()
+            self.store_answers = await self._answers()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def live(self, _call: Call) -> Answer:
@@ -31,7 +32,7 @@ class System:
         return Answer(200, b'{"live":true}')
 
     async def ready(self, _call: Call) -> Answer:
-        """Return 200 while requests can be committed; Kafka does not matter."""
+        """Return 200 while the database answers and we are not ending; Kafka does not matter."""
         health = health_of({"store": self.store_answers, "open": not self.draining})
         return answer(health, 200 if health.ready else 503)
 
@@ -41,4 +42,4 @@ class System:
 
     async def openapi(self, _call: Call) -> Answer:
         """Return the committed document."""
-        return Answer(200, await asyncio.to_thread(DOCUMENT.read_bytes))
+        return Answer(200, await asyncio.to_thread(self._document.read_bytes))

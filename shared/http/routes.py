@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from services.gateway.errors import Problem
-from services.gateway.http.operations.base import Operation
+from shared.http.operation import Operation
+from shared.http.problems import Problem
 
 WORD = 2
 

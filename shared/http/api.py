@@ -1,26 +1,24 @@
 """The ASGI application: routes, authenticates, limits, reads, hands on, and turns every failure into a problem."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from services.gateway.auth.tokens import Tokens
-from services.gateway.config import GatewaySettings
-from services.gateway.domain.positions import parse_places
-from services.gateway.domain.roles import allows
-from services.gateway.errors import Problem, language_of, problem_body
-from services.gateway.http.call import NOBODY, Answer, Call, Handler, Stream, query_of
-from services.gateway.http.cors import Cors
-from services.gateway.http.limits import Buckets
-from services.gateway.http.operations import OPERATIONS
-from services.gateway.http.operations.base import Operation
-from services.gateway.http.resources.base import encode
-from services.gateway.http.routes import Routes
-from services.gateway.http.streaming import Receive, Send, pour
-from services.gateway.http.waiting import Places
+from shared.auth.roles import allows
+from shared.auth.tokens import Tokens
 from shared.clock import Clock
 from shared.errors import Conflict, Overloaded, StoreDown, UnknownCommit
+from shared.http.buckets import Buckets
+from shared.http.call import NOBODY, Answer, Call, Handler, Stream, query_of
+from shared.http.cors import Cors
+from shared.http.operation import Operation
+from shared.http.positions import Place, parse_places
+from shared.http.problems import Catalogue, Problem, language_of, problem_body
+from shared.http.resource import encode
+from shared.http.routes import Routes
+from shared.http.streaming import Receive, Send, pour
 from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 from shared.telemetry.tracing import continued
@@ -44,26 +42,43 @@ class Disconnected(Exception):
     """The caller went away before its body was read."""
 
 
+Reach = Callable[[Sequence[Place], float], Awaitable[None]]
+"""Returns when the places are reached; one that was never written, or not within the seconds, raises the Problem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Requests per minute and principal in one process, how long `min_position` waits, which pages may call us."""
+
+    member_rate_per_min: int
+    staff_rate_per_min: int
+    min_position_wait_s: float
+    cors_origins: Sequence[str] = ()
+
+
 class Api:
     """One per process. Handlers are found by their operation's id."""
 
     def __init__(
         self,
+        operations: Sequence[Operation],
         handlers: Mapping[str, Handler],
+        problems: Catalogue,
         tokens: Tokens,
-        places: Places,
-        settings: GatewaySettings,
+        reach: Reach,
+        limits: Limits,
         clock: Clock,
     ) -> None:
         self._handlers = handlers
-        self._routes = Routes(OPERATIONS)
+        self._routes = Routes(operations)
+        self._problems = problems
         self._tokens = tokens
-        self._places = places
+        self._reach = reach
         self._clock = clock
-        self._cors = Cors(settings.cors_origins)
+        self._cors = Cors(limits.cors_origins)
         self._buckets = Buckets(clock.monotonic)
-        self._staff_rate, self._member_rate = settings.staff_rate_per_min, settings.member_rate_per_min
-        self._position_wait_s = settings.min_position_wait_s
+        self._staff_rate, self._member_rate = limits.staff_rate_per_min, limits.member_rate_per_min
+        self._position_wait_s = limits.min_position_wait_s
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,9 +102,9 @@ class Api:
         except Disconnected:
             return
         except Problem as problem:
-            answer = _refused(problem, headers, trace)
+            answer = self._refused(problem, headers, trace)
         except Exception as error:
-            answer = _refused(_problem_of(error, path, trace), headers, trace)
+            answer = self._refused(_problem_of(error, path, trace), headers, trace)
         route = operation.path if operation is not None else "none"
         measured = method if operation else "other", route, answer.status
         if isinstance(answer, Stream):
@@ -131,8 +146,15 @@ class Api:
             wanted = parse_places(query["min_position"])
             if wanted is None:
                 raise Problem("position_invalid", "min_position")
-            await self._places.reach(wanted, self._position_wait_s)
+            await self._reach(wanted, self._position_wait_s)
         return await self._handlers[operation.id](call)
+
+    def _refused(self, problem: Problem, headers: Mapping[bytes, bytes], trace: str) -> Answer:
+        metrics.HTTP_PROBLEMS.labels(problem.code).inc()
+        language = language_of(headers.get(b"accept-language"))
+        body = problem_body(problem, self._problems[problem.code], language, trace.split("-")[1])
+        more = ((b"content-language", language.encode()), (b"vary", b"Accept-Language"))
+        return Answer(body.status, encode(body), (*problem.headers, *more), PROBLEM_JSON)
 
     async def _send(self, send: Send, answer: Answer, origin: bytes | None, *, with_body: bool) -> None:
         headers = [*self._head(answer, origin), (b"content-length", b"%d" % len(answer.body))]
@@ -198,14 +220,6 @@ def _is_json(content_type: bytes | None) -> bool:
 
 def _text(header: bytes | None) -> str | None:
     return None if header is None else header.decode("latin-1")
-
-
-def _refused(problem: Problem, headers: Mapping[bytes, bytes], trace: str) -> Answer:
-    metrics.HTTP_PROBLEMS.labels(problem.code).inc()
-    language = language_of(headers.get(b"accept-language"))
-    body = problem_body(problem, language, trace.split("-")[1])
-    more = ((b"content-language", language.encode()), (b"vary", b"Accept-Language"))
-    return Answer(body.status, encode(body), (*problem.headers, *more), PROBLEM_JSON)
 
 
 def _problem_of(error: Exception, path: str, trace: str) -> Problem:

@@ -11,9 +11,9 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from services.gateway.auth.keys import IdentityDown, Keys
-from services.gateway.domain.roles import Principal, Role
-from services.gateway.errors import Problem
+from shared.auth.keys import IdentityDown, Keys
+from shared.auth.roles import Principal, Role
+from shared.http.problems import Problem
 from shared.ids import ROOT_BYTES, base32
 
 ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}

@@ -3,8 +3,8 @@
 import signal
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Annotated
 
 import typer
@@ -24,7 +24,6 @@ app.add_typer(clock_app, name="clock")
 
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
 DEFAULT_STATE = Path(".piperoll")
-_ADMIN_PARKED = "deploy.local.admin_parked"
 
 
 @app.command()
@@ -144,12 +143,15 @@ def show(state: State = DEFAULT_STATE) -> None:
 
 
 def _mount_admin(arguments: list[str]) -> None:
-    """Add the operator's commands; their module, with a Typer `app` of its own, is imported when they are called."""
-    if find_spec(_ADMIN_PARKED) is None:
-        return
-    admin_app = typer.Typer(help="An operator's commands: parked records.", no_args_is_help=True, rich_markup_mode=None)
+    """Add the operator's commands: every module `deploy/local/admin_*.py` adds its own by `mount(admin)`.
+
+    They are imported when one of them is called.
+    """
+    admin_app = typer.Typer(help="An operator's commands.", no_args_is_help=True, rich_markup_mode=None)
     if "admin" in arguments:
-        admin_app.add_typer(import_module(_ADMIN_PARKED).app, name="parked", help="Records that wait for a person.")
+        for module in sorted(one.name for one in iter_modules(import_module("deploy.local").__path__)):
+            if module.startswith("admin_"):
+                import_module(f"deploy.local.{module}").mount(admin_app)
     app.add_typer(admin_app, name="admin")
 
 

@@ -26,6 +26,11 @@ Place = Annotated[str, typer.Argument(help="Which record, as `list` prints it: S
 DEFAULT_STATE = Path(".piperoll")
 
 
+def mount(admin: typer.Typer) -> None:
+    """Add `parked` to the operator's commands."""
+    admin.add_typer(app, name="parked")
+
+
 @app.command("list")
 def list_parked(
     service: Annotated[str | None, typer.Option(help="Only this service.")] = None,

@@ -14,6 +14,7 @@ from deploy.local.stack import Stack
 from shared.contracts.envelope import open_fact
 from shared.contracts.ledger import EntryPosted
 from shared.contracts.topics import SERVICES
+from shared.eventlog.packing import unpack
 
 CREDIT_SIGN = {"D": 1, "C": -1}
 
@@ -67,7 +68,7 @@ def _events(dsn: str, shard: int, event_type: str) -> Iterator[bytes]:
     with psycopg.connect(dsn) as connection, connection.cursor(name="events") as cursor:
         cursor.execute("SELECT data FROM event WHERE shard = %s AND type = %s ORDER BY position", (shard, event_type))
         for (data,) in cursor:
-            yield bytes(data)
+            yield unpack(data)
 
 
 def events_by_service(stack: Stack) -> dict[str, int]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from psycopg.pq.abc import PGresult
 
+from shared.eventlog.packing import pack, unpack
 from shared.eventlog.ports import EventRow, Held
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, UUID_OID, array, as_int, as_time, int4, int8
 
@@ -20,7 +21,7 @@ def copy_buffer(rows: Sequence[EventRow]) -> bytes:
     parts = [_COPY_HEAD]
     types: dict[str, bytes] = {}
     for row in rows:
-        stream, data = row.stream.encode(), row.data
+        stream, data = row.stream.encode(), pack(row.data)
         type_ = types.get(row.type)
         if type_ is None:
             types[row.type] = type_ = int4(len(row.type.encode())) + row.type.encode()
@@ -70,7 +71,7 @@ def rows_of(result: PGresult) -> list[EventRow]:
                 number(value(row, 3) or b"", "big", signed=True),
                 value(row, 4) or b"",
                 (value(row, 5) or b"").decode(),
-                value(row, 6) or b"",
+                unpack(value(row, 6) or b""),
                 value(row, 7),
                 None if trace is None else trace.decode(),
             )
@@ -87,7 +88,7 @@ def one_row(row: EventRow) -> list[bytes | None]:
         int8(row.version),
         row.event_id,
         row.type.encode(),
-        row.data,
+        pack(row.data),
         row.digest,
         optional_text(row.trace),
     ]
@@ -102,7 +103,7 @@ def row_arrays(rows: Sequence[EventRow]) -> list[bytes | None]:
         array(INT8, [int8(row.version) for row in rows]),
         array(UUID_OID, [row.event_id for row in rows]),
         array(TEXT, [row.type.encode() for row in rows]),
-        array(BYTEA, [row.data for row in rows]),
+        array(BYTEA, [pack(row.data) for row in rows]),
         array(BYTEA, [row.digest for row in rows]),
         array(TEXT, [optional_text(row.trace) for row in rows]),
     ]

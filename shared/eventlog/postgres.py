@@ -24,7 +24,7 @@ from shared.eventlog.ports import (
 from shared.eventlog.postgres_groups import Groups
 from shared.eventlog.postgres_places import PostgresPlaces
 from shared.eventlog.postgres_sessions import Sessions, again_after_lock_timeout
-from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, array, int4, int8, read_bytes, read_int, read_text
+from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, UUID_OID, array, int4, int8, read_bytes, read_int, read_text
 from shared.postgres.wire import BEGIN, Session, pipeline, rollback
 
 
@@ -90,7 +90,7 @@ class PostgresStore(PostgresPlaces):
         }
 
     async def find(self, shard: int, event_ids: Sequence[bytes]) -> dict[bytes, EventRow]:
-        result = await self._sessions.query(find_call([(shard, event_id) for event_id in event_ids]))
+        result = await self._sessions.query(call("find", array(UUID_OID, event_ids), shard=shard))
         return {row.event_id: row for row in rows_of(result)}
 
     async def append(self, batch: Batch) -> datetime:

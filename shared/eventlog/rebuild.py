@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from shared.contracts.envelope import open_fact
+from shared.eventlog.packing import unpack
 from shared.eventlog.projections import Placed, Projection
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
@@ -64,7 +65,7 @@ def facts_of(dsn: str, service: str) -> Iterator[Placed]:
         cursor.itersize = BATCH
         cursor.execute("SELECT shard, position, data FROM event ORDER BY shard, position")
         for shard, position, data in cursor:
-            yield Placed(service, shard, position, open_fact(bytes(data)))
+            yield Placed(service, shard, position, open_fact(unpack(data)))
 
 
 def _tables(cursor: psycopg.Cursor[Any], projection: Projection) -> list[_Table]:

@@ -28,6 +28,7 @@ from psycopg.abc import PQGen
 
 from shared.eventlog.append import append, lock
 from shared.eventlog.merkle import extend, leaf_hash
+from shared.eventlog.packing import unpack
 from shared.eventlog.ports import Batch, Cursor, Held, Mode, Parked
 from shared.eventlog.postgres_sessions import again_after_lock_timeout
 from shared.eventlog.recorder_mapper import LogMapper
@@ -117,7 +118,7 @@ class LogRecorder(ApplicationRecorder):
             *versions_between(originator_id, gt, lte, limit),
             shard=self.shard,
         )
-        return read_events(result, self._originator)
+        return read_events(result, self._originator, unpack)
 
     def select_notifications(
         self,
@@ -140,7 +141,7 @@ class LogRecorder(ApplicationRecorder):
                 self._originator(read_text(result, row, 0)),
                 read_int(result, row, 1),
                 read_text(result, row, 2),
-                read_bytes(result, row, 3),
+                unpack(read_bytes(result, row, 3)),
                 id=read_int(result, row, 4),
             )
             for row in range(result.ntuples)
@@ -220,7 +221,7 @@ class SnapshotRecorder(AggregateRecorder):
             *versions_between(originator_id, gt, lte, limit),
             shard=self.shard,
         )
-        return read_events(result, self._originator)
+        return read_events(result, self._originator, bytes)
 
 
 class Factory(InfrastructureFactory[TrackingRecorder]):

@@ -63,14 +63,16 @@ def versions_between(
     )
 
 
-def read_events(result: PGresult, originator: Callable[[str], UUID | str]) -> list[StoredEvent]:
-    """Return a result's (stream, version, type, data) as the library's events."""
+def read_events(
+    result: PGresult, originator: Callable[[str], UUID | str], opened: Callable[[bytes], bytes]
+) -> list[StoredEvent]:
+    """Return a result's (stream, version, type, data) as the library's events; `opened` undoes the stored form."""
     return [
         StoredEvent(
             originator(read_text(result, row, 0)),
             read_int(result, row, 1),
             read_text(result, row, 2),
-            read_bytes(result, row, 3),
+            opened(read_bytes(result, row, 3)),
         )
         for row in range(result.ntuples)
     ]

@@ -8,6 +8,7 @@ import psycopg
 from shared.contracts.envelope import open_envelope
 from shared.errors import BadRecord, OwnFault
 from shared.eventlog.merkle import extend, leaf_hash, root
+from shared.eventlog.packing import unpack
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
 
@@ -64,7 +65,8 @@ class _Log:
     def take(self, rows: list[Any]) -> None:
         size = self.size
         leaves = []
-        for position, stream, version, event_id, kind, data in rows:
+        for position, stream, version, event_id, kind, stored in rows:
+            data = self._opened(position, stored)
             leaves.append(leaf_hash(data))
             self._take_one(position, stream, version, event_id.bytes, kind, data)
         self.head = extend(self.head, size, leaves)
@@ -85,6 +87,12 @@ class _Log:
         self._must(copies == (event_id.hex(), kind, stream, version), position, "its columns differ from its envelope")
         self._must(envelope.recorded_at >= self._recorded_at, position, "recorded time falls")
         self._recorded_at = envelope.recorded_at
+
+    def _opened(self, position: int, stored: bytes) -> bytes:
+        try:
+            return unpack(stored)
+        except ValueError as error:
+            raise BrokenLog(f"shard {self.shard}, position {position}: {error}") from error
 
     def _must(self, held: bool, position: int, otherwise: str) -> None:
         if not held:

@@ -1,6 +1,7 @@
 """1125 and 1126 against the processor's reports: each day once, again when later facts change it, over all shards."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from services.ledger.domain.reconciled import MOST_CHANGES
 from services.ledger.projections import PROJECTIONS
 from services.ledger.reconciliation.reconciler import Reconciler
 from shared.eventlog.held_shard import ShardContext, ShardPart
+from shared.eventlog.packing import unpack
 from shared.eventlog.ports import Store
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
@@ -66,10 +68,9 @@ def told(dsn: str, event_type: str) -> list[dict[str, Any]]:
     """Return the payloads of a type in the log, in order."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
-            "SELECT convert_from(data, 'UTF8')::json->'payload' FROM event WHERE type = %s ORDER BY shard, position",
-            (event_type,),
+            "SELECT data FROM event WHERE type = %s ORDER BY shard, position", (event_type,)
         ).fetchall()
-    return [payload for (payload,) in rows]
+    return [json.loads(unpack(data))["payload"] for (data,) in rows]
 
 
 def days(dsn: str, account: str = "1125") -> list[tuple[Any, ...]]:

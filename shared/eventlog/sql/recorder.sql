@@ -2,22 +2,22 @@
 
 -- name: events_ascending
 SELECT stream, version, type, data FROM event_{shard}
-WHERE shard = {shard} AND stream = $1::text AND version > $2::bigint AND version <= $3::bigint
+WHERE stream = $1::text AND version > $2::bigint AND version <= $3::bigint
 ORDER BY version LIMIT $4::bigint;
 
 -- name: events_descending
 SELECT stream, version, type, data FROM event_{shard}
-WHERE shard = {shard} AND stream = $1::text AND version > $2::bigint AND version <= $3::bigint
+WHERE stream = $1::text AND version > $2::bigint AND version <= $3::bigint
 ORDER BY version DESC LIMIT $4::bigint;
 
 -- name: notifications
 SELECT stream, version, type, data, position FROM event_{shard}
-WHERE shard = {shard} AND position >= $1::bigint AND position <= $2::bigint
+WHERE position >= $1::bigint AND position <= $2::bigint
 ORDER BY position LIMIT $3::bigint;
 
 -- name: notifications_of_types
 SELECT stream, version, type, data, position FROM event_{shard}
-WHERE shard = {shard} AND position >= $1::bigint AND position <= $2::bigint AND type = ANY ($4::text[])
+WHERE position >= $1::bigint AND position <= $2::bigint AND type = ANY ($4::text[])
 ORDER BY position LIMIT $3::bigint;
 
 -- name: newest

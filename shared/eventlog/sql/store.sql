@@ -62,6 +62,10 @@ SELECT shard, epoch, next_position, head, recorded_at, now FROM take_over($1::in
 -- name: lock_shards
 SELECT shard, epoch, next_position, head, recorded_at, now FROM lock_shards($1::integer[], $2::text);
 
+-- name: find
+SELECT shard, position, stream, version, event_id, type, data, digest, trace
+FROM event_{shard} WHERE event_id = ANY ($1::uuid[]);
+
 -- name: find_all
 SELECT e.shard, e.position, e.stream, e.version, e.event_id, e.type, e.data, e.digest, e.trace
 FROM unnest($1::integer[], $2::uuid[]) AS wanted (shard, event_id)
@@ -69,7 +73,7 @@ JOIN event e ON e.shard = wanted.shard AND e.event_id = wanted.event_id;
 
 -- name: read
 SELECT shard, position, stream, version, event_id, type, data, digest, trace
-FROM event_{shard} WHERE shard = {shard} AND position > $1::bigint ORDER BY position LIMIT $2::bigint;
+FROM event_{shard} WHERE position > $1::bigint ORDER BY position LIMIT $2::bigint;
 
 -- name: ends
 SELECT shard, next_position - 1 FROM shard WHERE shard = ANY ($1::integer[]);
@@ -96,7 +100,7 @@ FROM kept
 UNION ALL
 (SELECT e.shard, e.position, e.stream, e.version, e.event_id, e.type, e.data, e.digest, e.trace
 FROM unnest($1::text[]) AS wanted (stream)
-JOIN event_{shard} e ON e.shard = {shard} AND e.stream = wanted.stream
+JOIN event_{shard} e ON e.stream = wanted.stream
     AND e.version > coalesce((SELECT kept.version FROM kept WHERE kept.stream = wanted.stream), 0)
 ORDER BY e.stream, e.version);
 

@@ -1,0 +1,50 @@
+"""Stored events: their bytes come back whatever they are, and usual ones are stored short."""
+
+import zlib
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.eventlog.packing import pack, unpack
+
+GOLDEN = Path(__file__).parents[2] / "contract" / "golden"
+MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+@given(st.binary(max_size=2_000))
+@example(b"")
+@example(MAGIC)
+@example(MAGIC + b"anything")
+@example(zstandard.compress(b"a frame of somebody else's"))
+def test_whatever_is_packed_comes_back(data: bytes) -> None:
+    assert unpack(pack(data)) == data
+
+
+def test_every_golden_message_is_stored_in_less_than_half_its_bytes() -> None:
+    messages = [file.read_bytes().rstrip(b"\n") for file in GOLDEN.glob("*.json")]
+    assert sum(len(pack(message)) for message in messages) < sum(map(len, messages)) / 2
+    assert all(unpack(pack(message)) == message for message in messages)
+
+
+def test_what_was_stored_before_there_were_frames_is_read_as_it_is() -> None:
+    assert unpack(b'{"tenant":"demo"}') == b'{"tenant":"demo"}'
+
+
+def test_the_dictionary_is_the_one_with_which_every_log_was_written() -> None:
+    dictionary = Path(__file__).parents[3] / "shared" / "eventlog" / "envelope-1.zdict"
+    assert zlib.crc32(dictionary.read_bytes()) == 2039279450
+
+
+def test_an_event_that_is_too_long_is_refused_however_well_it_packs() -> None:
+    assert unpack(pack(b"x" * 65_535)) == b"x" * 65_535
+    with pytest.raises(ValueError, match="65536 bytes"):
+        pack(b"x" * 65_536)
+
+
+@pytest.mark.parametrize("stored", [MAGIC, MAGIC + b"\0" * 9, pack(b"y" * 500)[:-1], zstandard.compress(b"z" * 70_000)])
+def test_a_damaged_frame_says_so(stored: bytes) -> None:
+    with pytest.raises(ValueError, match="stored frame"):
+        unpack(stored)

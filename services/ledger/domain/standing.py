@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.ledger.domain.shelves import Shelves
 from shared.contracts.event import PremiumLine
 from shared.contracts.ledger import AccountCode, EntryPosted, Posting
-
-SHELF_SIZE = 32
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -46,29 +45,18 @@ class Left(msgspec.Struct, frozen=True):
         return all(min(0, left) <= minor <= max(0, left) for minor, left in legs)
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """A map by name that is cheap to copy: only the new shelf is, until it is full and joins the old one."""
-
-    old: dict[str, tuple[Left, ...]] = {}
-    new: dict[str, tuple[Left, ...]] = {}
+class Standing(Shelves[tuple[Left, ...]], frozen=True):
+    """The entries that may be taken back, by the name of what they are of."""
 
     def get(self, name: str) -> tuple[Left, ...]:
         """Return the entries of a name, oldest first; none where there never was one, or nothing is left."""
-        found = self.new.get(name)
-        return self.old.get(name, ()) if found is None else found
-
-    def put(self, name: str, entries: tuple[Left, ...]) -> "Standing":
-        """Return the map with these entries under the name."""
-        if len(self.new) < SHELF_SIZE:
-            return Standing(self.old, {**self.new, name: entries})
-        return Standing({**self.old, **self.new}, {name: entries})
+        return self.find(name) or ()
 
     def name_with(self, entry_id: str) -> str:
         """Return the name that an entry stands under, by a search of all; empty where it never stood."""
-        for shelf in (self.new, self.old):
-            for name, entries in shelf.items():
-                if any(one.entry_id == entry_id for one in entries):
-                    return name
+        for name, entries in self.items():
+            if any(one.entry_id == entry_id for one in entries):
+                return name
         return ""
 
 

@@ -135,13 +135,13 @@ def _stated(
 
 
 def _posted(placed: Placed, ordinal: int, entry: EntryPosted, posting: Posting) -> Line:
-    """A posting on 1126 is the bank's side where the bank account's stream booked it."""
+    """A posting on 1126 is the bank's side where the bank account's stream booked it; a journal names no processor."""
     minor = posting.amount_minor if posting.side == "D" else -posting.amount_minor
     place = (placed.shard, placed.position, ordinal)
     if posting.code == "1126":
         kind, _, name = entry.account_id.partition("_")
         is_bank = kind == "bnk"
-        return Line(*place, "outside" if is_bank else "book", "1126", processor.PAYS_OUT if is_bank else name,
+        return Line(*place, "outside" if is_bank else "book", "1126", name if kind == "prc" else processor.PAYS_OUT,
                     entry.currency, posting.sub_key, None, entry.rule, entry.effective_date,
                     -minor if is_bank else minor)  # fmt: skip
     account: ReconciledAccount = "1125" if posting.code == "1125" else "1010"

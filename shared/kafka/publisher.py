@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.errors import WorldFault
 from shared.eventlog.ports import Outgoing
@@ -21,6 +23,8 @@ START_TIMEOUT_S = 5.0
 PUBLISH_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 MAX_IN_HAND = 10_000
+MAX_BATCH_BYTES = 524_288
+"""Half of what a topic takes; one request is under way at a time, so a larger one costs a backlog fewer of them."""
 
 
 class KafkaPublisher:
@@ -69,8 +73,8 @@ class KafkaPublisher:
             raise WorldFault(f"{len(messages)} messages were not all acknowledged: {error!r}") from error
         finally:
             await self._free_room(len(messages))
-        for message in messages:
-            RELAY_SENT.labels(message.topic).inc()
+        for topic, count in Counter(message.topic for message in messages).items():
+            RELAY_SENT.labels(topic).inc(count)
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -89,7 +93,7 @@ class KafkaPublisher:
             transactional_id=None,
             compression_type=None,
             linger_ms=0,
-            max_batch_size=262_144,
+            max_batch_size=MAX_BATCH_BYTES,
             max_request_size=1_048_576,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=100,
@@ -127,10 +131,17 @@ class KafkaPublisher:
 
 
 async def _send_all(producer: AIOKafkaProducer, messages: Sequence[Outgoing]) -> None:
+    """Send each partition's messages in their order, as few batches of the producer's own size.
+
+    A batch is eight times cheaper than its messages one by one; the producer numbers and repeats it just the same.
+    """
+    by_partition: dict[tuple[str, int], list[Outgoing]] = {}
+    for message in messages:
+        by_partition.setdefault((message.topic, message.partition), []).append(message)
     sent: list[asyncio.Future[object]] = []
     try:
-        for message in messages:
-            sent.append(await _handed_over(producer, message))  # noqa: PERF401 - what was sent is cancelled below
+        for place, ours in by_partition.items():
+            await _send(producer, place, ours, sent)
     except BaseException:
         for future in sent:
             future.cancel()
@@ -140,15 +151,24 @@ async def _send_all(producer: AIOKafkaProducer, messages: Sequence[Outgoing]) ->
             raise answer
 
 
-async def _handed_over(producer: AIOKafkaProducer, message: Outgoing) -> asyncio.Future[object]:
-    future: asyncio.Future[object] = await producer.send(
-        message.topic,
-        value=message.value,
-        key=message.key,
-        partition=message.partition,
-        headers=message.headers,
-    )
-    return future
+async def _send(
+    producer: AIOKafkaProducer, place: tuple[str, int], messages: Sequence[Outgoing], sent: list[asyncio.Future[object]]
+) -> None:
+    """Hand one partition's messages over; `sent` gets a future per batch."""
+    topic, partition = place
+    batch = producer.create_batch()
+    for message in messages:
+        if not _fits(batch, message):
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            _fits(batch, message)  # the first message of a batch always does
+    batch.close()
+    sent.append(await producer.send_batch(batch, topic, partition=partition))
+
+
+def _fits(batch: BatchBuilder, message: Outgoing) -> bool:
+    added = batch.append(timestamp=None, key=message.key, value=message.value, headers=list(message.headers))
+    return added is not None
 
 
 async def _ended(producer: AIOKafkaProducer) -> None:

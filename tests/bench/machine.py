@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -13,23 +14,35 @@ RUNS = 3
 
 
 def record(
-    name: str, unit: str, runs: list[float], baseline: float | None, *, smaller_is_better: bool = False
+    name: str,
+    unit: str,
+    runs: Sequence[float],
+    baseline: float | Sequence[float] | None = None,
+    *,
+    smaller_is_better: bool = False,
 ) -> dict[str, object]:
-    """Return a line of `build/bench.json`: the median of `runs` and its ratio to a baseline of the same unit.
+    """Return a line of `build/bench.json`: the median of `runs`, and its ratio to a baseline of the same unit.
 
-    The ratio is value / baseline also where smaller is better (a latency).
+    A baseline measured beside each run is compared run by run, because a machine's speed drifts. The ratio is value /
+    baseline also where smaller is better (a latency).
     """
-    value = statistics.median(runs)
-    ratio = None if not baseline else round(value / baseline, 4)
+    beside = [baseline] * len(runs) if isinstance(baseline, int | float) else list(baseline or ())
+    ratios = [run / other for run, other in zip(runs, beside, strict=bool(beside))]
     return {
         "name": name,
-        "value": round(value, 3),
+        "value": round(statistics.median(runs), 3),
         "unit": unit,
-        "baseline": None if baseline is None else round(baseline, 3),
-        "ratio": ratio,
+        "baseline": round(statistics.median(beside), 3) if beside else None,
+        "ratio": round(statistics.median(ratios), 4) if ratios else None,
         "runs": [round(run, 3) for run in runs],
         "smaller_is_better": smaller_is_better,
     }
+
+
+def percentile(values: Sequence[float], share: int) -> float:
+    """Return the value below which `share` percent of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * share // 100)]
 
 
 def durable_commits_per_s(dsn: str, seconds: float = 2.0) -> float:

@@ -1,0 +1,97 @@
+"""A command on the topic, committed, its result on the topic: the ledger's worker over a real broker, one partition."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+from psycopg.conninfo import make_conninfo
+
+from deploy.local.stack import Stack
+from shared.contracts.topics import ALL_TOPICS, BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC, Topic
+from shared.kafka.topics import ensure_topics
+from shared.postgres.provision import provision
+from tests.bench.courier import Courier, courier
+from tests.bench.facts import Facts
+from tests.bench.machine import RUNS, percentile, record
+
+HOUSEHOLDS = 10_000
+COMMANDS = 150_000
+HALF_LOAD_PER_S = 5_000
+HALF_LOAD_S = 8
+WARM_UP = 10_000
+BARE = Topic(name="bench.bare.v1", producer="bench", consumers=("bench",), kind="events")
+
+
+def run(stack: Stack, build: Path) -> list[dict[str, object]]:
+    """Return `kafka.one_partition` and `kafka.half_load.p50`, `.p99`; the baseline is the broker alone, same bytes.
+
+    The stack has PostgreSQL and Kafka only. The worker and this driver are processes of their own.
+    """
+    provision(stack.admin_dsn, "ledger", 1)
+    with worker(stack, build):
+        return uvloop.run(_measure(stack.bootstrap))
+
+
+@contextmanager
+def worker(stack: Stack, build: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the worker until the end of the block; its log is kept in `build`."""
+    uvloop.run(ensure_topics(stack.bootstrap, 1, [*ALL_TOPICS, BARE]))
+    env = {
+        **os.environ,
+        "PIPEROLL_POSTGRES_DSN": make_conninfo(stack.admin_dsn, dbname="piperoll_ledger", user="piperoll_ledger"),
+        "PIPEROLL_KAFKA_BOOTSTRAP": stack.bootstrap,
+        "PIPEROLL_SHARDS": "1",
+    }
+    with (build / "bench-worker.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "tests.bench.worker"], env=env, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+async def _measure(bootstrap: str) -> list[dict[str, object]]:
+    facts = Facts(HOUSEHOLDS)
+    bare = Facts(HOUSEHOLDS)
+    rates: list[float] = []
+    bare_rates: list[float] = []
+    waits: dict[int, list[float]] = {50: [], 99: []}
+    bare_waits: dict[int, list[float]] = {50: [], 99: []}
+    async with courier(bootstrap, LEDGER_EVENTS_TOPIC) as ours, courier(bootstrap, BARE.name) as broker:
+        await ours.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings()))
+        await _throughput(ours, BILLING_EVENTS_TOPIC, facts, WARM_UP)
+        for number in range(RUNS):
+            rates.append(await _throughput(ours, BILLING_EVENTS_TOPIC, facts, COMMANDS))
+            bare_rates.append(await _throughput(broker, BARE.name, bare, COMMANDS))
+            _say(f"kafka.one_partition run {number + 1}: {rates[-1]:,.0f}/s, broker alone {bare_rates[-1]:,.0f}/s")
+        for number in range(RUNS):
+            for courier_, topic, source, kept in (
+                (ours, BILLING_EVENTS_TOPIC, facts, waits), (broker, BARE.name, bare, bare_waits),
+            ):  # fmt: skip
+                messages = source.sent(source.allocations(HALF_LOAD_PER_S * HALF_LOAD_S))
+                found = await courier_.open_loop(topic, messages, HALF_LOAD_PER_S)
+                for share, values in kept.items():
+                    values.append(percentile(found, share))
+            _say(f"kafka.half_load run {number + 1}: p50 {waits[50][-1]:.1f} ms, p99 {waits[99][-1]:.1f} ms")
+    return [
+        record("kafka.one_partition", "commands/s", rates, bare_rates),
+        record("kafka.half_load.p50", "ms", waits[50], bare_waits[50], smaller_is_better=True),
+        record("kafka.half_load.p99", "ms", waits[99], bare_waits[99], smaller_is_better=True),
+    ]
+
+
+async def _throughput(over: Courier, topic: str, facts: Facts, count: int) -> float:
+    rows = facts.allocations(count)
+    rate, last = await over.closed_loop(topic, facts.sent(rows))
+    if topic != BARE.name and f'"cause":"billing.0.{facts.position}"'.encode() not in last.value:
+        raise RuntimeError("the last result is not that of the last command")
+    return rate
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -128,7 +128,7 @@ class HeldShard:
         metrics.COMMITS.labels(*self._labels).inc()
         metrics.EVENTS_APPENDED.labels(*self._labels).inc(len(rows))
         metrics.BATCH_EVENTS.labels(*self._labels).observe(len(rows))
-        self.relay.wake(rows[-1].position)
+        self.relay.committed(rows)
         for part in self._parts:
             part.committed(rows)
 

@@ -1,6 +1,8 @@
 """What the relay sends for stored rows: the same bytes each time, because all of it comes from the log."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,7 +14,11 @@ from shared.ids import shard_of
 Chains = dict[tuple[str, int], tuple[int, bytes]]
 """Per (topic, partition): position and leaf hash of the last record that this shard put there."""
 
+Header = tuple[str, bytes]
+
 _START: tuple[int, bytes] = (0, b"")
+_VERSION: Header = ("ce_specversion", b"1.0")
+_JSON: Header = ("content-type", b"application/json")
 
 
 class _Payload(msgspec.Struct):
@@ -29,6 +35,19 @@ class _Envelope(msgspec.Struct):
 _peek = msgspec.json.Decoder(_Envelope).decode
 
 
+class _Sort(NamedTuple):
+    """What all events of one type have in common on the wire."""
+
+    type: Header
+    schema: Header
+    topics: tuple[str, ...]
+
+
+@cache
+def _sort_of(event_type: str) -> _Sort:
+    return _Sort(("ce_type", event_type.encode()), ("schema", schema_of(event_type)), topics_of(event_type))
+
+
 def outgoing(
     service: str, shard: int, shards: int, rows: Sequence[EventRow], chains: Chains
 ) -> tuple[list[Outgoing], Chains]:
@@ -40,38 +59,39 @@ def outgoing(
     """
     after = dict(chains)
     messages: list[Outgoing] = []
-    source, number = f"piperoll/{service}".encode(), str(shard).encode()
+    source, number = ("source", service.encode()), ("shard", str(shard).encode())
+    ce_source = ("ce_source", b"piperoll/" + service.encode())
     for row in rows:
         seen = _peek(row.data)
         stream = row.stream.encode()
         key = stream if seen.payload.account_id is None else seen.payload.account_id.encode()
         hashed = leaf_hash(row.data)
-        head = [
-            ("ce_specversion", b"1.0"),
+        sort = _sort_of(row.type)
+        head: list[Header] = [
+            _VERSION,
             ("ce_id", row.event_id.hex().encode()),
-            ("ce_source", source),
-            ("ce_type", row.type.encode()),
+            ce_source,
+            sort.type,
             ("ce_time", seen.recorded_at.encode()),
             ("ce_subject", stream),
-            ("content-type", b"application/json"),
-            ("schema", schema_of(row.type)),
-            ("source", service.encode()),
-            ("shard", number),
-            ("position", str(row.position).encode()),
+            _JSON,
+            sort.schema,
+            source,
+            number,
+            ("position", b"%d" % row.position),
         ]
         if row.trace:
             head.append(("traceparent", row.trace.encode()))
-        for topic in topics_of(row.type):
+        for topic in sort.topics:
             partition, its_key = shard, key
             if topic == BILLING_ROUTED:
                 its_key = seen.payload.routed_to.encode()
                 partition = shard_of(seen.tenant, seen.payload.routed_to, shards)
-            previous, previous_hash = after.get((topic, partition), _START)
-            chain = [("previous", str(previous).encode()), ("previous_hash", previous_hash.hex().encode())]
-            messages.append(
-                Outgoing(topic=topic, partition=partition, key=its_key, value=row.data, headers=head + chain)
-            )
-            after[topic, partition] = (row.position, hashed)
+            place = (topic, partition)
+            previous, previous_hash = after.get(place, _START)
+            chain = [*head, ("previous", b"%d" % previous), ("previous_hash", previous_hash.hex().encode())]
+            messages.append(Outgoing(topic=topic, partition=partition, key=its_key, value=row.data, headers=chain))
+            after[place] = (row.position, hashed)
     return messages, after
 
 

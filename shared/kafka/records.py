@@ -1,6 +1,7 @@
 """From a raw Kafka record to a `Record` with its place in a chain, or a `Stray` without one. Nothing raises."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from shared.contracts.envelope import MAX_DATA_BYTES
@@ -41,7 +42,7 @@ def parse(raw: Raw) -> Record | Stray:
     if place is None:
         return _stray(raw, TOO_LARGE if len(raw.value or b"") > MAX_DATA_BYTES else NO_PLACE)
     shard, position, previous, previous_hash = place
-    source = _text(headers.get("source"))
+    source = _word(headers.get("source"))
     topic = BY_NAME.get(raw.topic)
     if topic is not None and source != topic.producer:
         return _stray(raw, FOREIGN_SOURCE)
@@ -59,36 +60,39 @@ def parse(raw: Raw) -> Record | Stray:
         position=position,
         previous=previous,
         previous_hash=previous_hash,
-        type=_text(headers.get("ce_type")),
+        type=_word(headers.get("ce_type")),
         trace=None if trace is None else _text(trace),
     )
 
 
 def _place(headers: dict[str, bytes | None]) -> tuple[int, int, int, bytes] | None:
     """Return shard, position, previous and its hash; None unless all are there and fit each other."""
-    shard, position = _number(headers.get("shard")), _number(headers.get("position"))
-    previous, digits = _number(headers.get("previous")), headers.get("previous_hash")
-    if shard is None or position is None or previous is None or digits is None:
+    shard_digits, position_digits = headers.get("shard"), headers.get("position")
+    previous_digits, hash_digits = headers.get("previous"), headers.get("previous_hash")
+    if not shard_digits or not position_digits or not previous_digits or hash_digits is None:
         return None
+    if not (shard_digits + position_digits + previous_digits).isdigit():
+        return None
+    if max(len(shard_digits), len(position_digits), len(previous_digits)) > _MAX_NUMBER_DIGITS:
+        return None
+    shard, position, previous = int(shard_digits), int(position_digits), int(previous_digits)
     if shard > _MAX_SHARD or previous >= position:
         return None
-    if len(digits) != (_HASH_DIGITS if previous else 0):
+    if len(hash_digits) != (_HASH_DIGITS if previous else 0):
         return None
     try:
-        return shard, position, previous, bytes.fromhex(digits.decode("ascii"))
+        return shard, position, previous, bytes.fromhex(hash_digits.decode("ascii"))
     except ValueError:
         return None
-
-
-def _number(digits: bytes | None) -> int | None:
-    if digits is None or not digits.isdigit() or len(digits) > _MAX_NUMBER_DIGITS:
-        return None
-    return int(digits)
 
 
 def _text(data: bytes | None) -> str:
     """Return text that PostgreSQL takes, whatever the bytes are: it has no NUL. Kafka knows null keys and headers."""
     return (data or b"").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+_word = lru_cache(maxsize=1_024)(_text)
+"""For what few records differ in."""
 
 
 def _stray(raw: Raw, cause: str) -> Stray:

@@ -32,8 +32,9 @@ class Courier:
         """Return what has come; an error after a minute without anything."""
         async with asyncio.timeout(ANSWER_WITHIN_S):
             while True:
-                for records in (await self._consumer.getmany(self._place, timeout_ms=1_000)).values():
-                    return records
+                found: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(timeout_ms=1_000)
+                if found:
+                    return found[self._place]
 
     async def closed_loop(self, topic: str, messages: Sequence[Outgoing]) -> tuple[float, ConsumerRecord]:
         """Send with at most 10,000 unanswered; return results per second, and the last result."""

@@ -299,3 +299,69 @@ async def test_a_topic_at_or_below_the_log_is_well_and_so_is_kafka_away() -> Non
     store = await log_of(5)
     assert await topic_ahead_of_log("billing", [SHARD], store, Tails({("billing.events.v1", SHARD): 5})) == {}
     assert await topic_ahead_of_log("billing", [SHARD], store, Tails(None)) == {}
+
+
+class Counted(MemoryStore):
+    """A log that counts the rows that are read of it."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.given = 0
+
+    async def read(self, shard: int, after: int, limit: int) -> Sequence[EventRow]:
+        rows = await super().read(shard, after, limit)
+        self.given += len(rows)
+        return rows
+
+
+async def committed_rows(store: MemoryStore, first: int, count: int) -> Sequence[EventRow]:
+    await append(store, first, count)
+    return await MemoryStore.read(store, SHARD, first - 1, count)
+
+
+async def test_what_a_commit_handed_over_is_published_without_being_read_back() -> None:
+    store, courier = Counted(), Courier()
+    await store.take_over(SHARD)
+    async with running(store, courier, batch=4) as relay:
+        await asyncio.sleep(0.02)
+        relay.committed(await committed_rows(store, 1, 7))
+        await until(lambda: relay.position == 7, timeout_s=0.5)
+    assert courier.positions() == list(range(1, 8))
+    assert store.given == 0
+
+
+async def test_what_the_log_holds_before_a_handed_over_commit_goes_first() -> None:
+    store, courier = Counted(), Courier()
+    await store.take_over(SHARD)
+    await append(store, 1, 10)
+    handed = await committed_rows(store, 11, 5)
+    relay = Relay("billing", SHARD, store, store, courier, SystemClock(), shards=8, batch=4)
+    relay.committed(handed)
+    task = asyncio.create_task(relay.run())
+    await until(lambda: relay.position == 15)
+    await relay.stop()
+    await task
+    assert courier.positions() == list(range(1, 16))
+
+
+async def test_what_was_handed_over_and_not_acknowledged_is_sent_again_from_the_log() -> None:
+    store, courier = Counted(), Courier()
+    await store.take_over(SHARD)
+    courier.away, courier.arrive_first = 1, 2
+    async with running(store, courier, batch=3) as relay:
+        relay.committed(await committed_rows(store, 1, 5))
+        await until(lambda: relay.position == 5)
+    assert courier.positions() == [1, 2, *range(1, 6)]
+
+
+async def test_more_than_can_be_kept_is_read_from_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.eventlog.relay.FRESH_ROWS", 6)
+    store, courier = await log_of(0), Courier()
+    relay = Relay("billing", SHARD, store, store, courier, SystemClock(), shards=8)
+    for first in (1, 6, 11):
+        relay.committed(await committed_rows(store, first, 5))
+    task = asyncio.create_task(relay.run())
+    await until(lambda: relay.position == 15)
+    await relay.stop()
+    await task
+    assert courier.positions() == list(range(1, 16))

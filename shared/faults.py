@@ -1,7 +1,8 @@
 """Named fault points: no-ops unless armed by `PIPEROLL_FAULTS` or a test.
 
 `PIPEROLL_FAULTS="store.before_commit=kill:3;effect.after_confirm=raise"` kills the process at the third pass of the
-first point and raises `ArmedFault` at each pass of the second. Refused in the production profile.
+first point and raises `ArmedFault` at the first pass of the second; `stop` makes the process stand still there until it
+is woken from outside. Refused in the production profile.
 """
 
 import os
@@ -40,13 +41,14 @@ class ArmedFault(WorldFault):
     """A fault point did as it was told."""
 
 
+_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 _armed: dict[str, tuple[str, int]] = {}
 
 
 def arm(point: Point, action: str = "raise", at_pass: int = 1) -> None:
-    """Make the `at_pass`-th pass of `point`, and no other, `raise` or `kill` (SIGKILL to this process)."""
-    if action not in ("raise", "kill"):
-        raise ValueError(f"{action} is not one of raise, kill")
+    """Make the `at_pass`-th pass of `point`, and no other, `raise`, `kill` or `stop` (a signal to this process)."""
+    if action != "raise" and action not in _SIGNALS:
+        raise ValueError(f"{action} is not one of raise, kill, stop")
     _armed[point] = (action, at_pass)
 
 
@@ -67,7 +69,7 @@ def arm_from(environment: Mapping[str, str]) -> None:
 
 
 def reach(point: Point) -> None:
-    """Pass a fault point; raises `ArmedFault` or ends the process where it is armed for this pass."""
+    """Pass a fault point; raises `ArmedFault`, ends or stops the process where it is armed for this pass."""
     if not _armed:
         return
     armed = _armed.get(point)
@@ -78,6 +80,6 @@ def reach(point: Point) -> None:
         _armed[point] = (action, left - 1)
         return
     del _armed[point]
-    if action == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    raise ArmedFault(f"fault point {point}")
+    if action == "raise":
+        raise ArmedFault(f"fault point {point}")
+    os.kill(os.getpid(), _SIGNALS[action])

@@ -147,7 +147,7 @@ class Worker:
     def _ready(self) -> Health:
         held = self._held
         checks = {
-            "assigned": bool(held),
+            "assigned": self._inbox.is_assigned and set(self._inbox.shards) <= held.keys() | self._refused,
             "writers": all(one.writer.lost is None for one in held.values()),
             "logs": not self._refused,
             "progress": self._inbox.healthy(),

@@ -20,20 +20,26 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Service:
-    """One kind of service process: `python -m module arguments`, on the database of `service`."""
+    """One kind of service process: `python -m module arguments`, on the database of `service`.
+
+    `setting` says how many of it run, 1 where it is not set; `shares_port` that all of them listen on one.
+    """
 
     name: str
     service: str
     arguments: tuple[str, ...]
+    setting: str = ""
+    shares_port: bool = False
 
 
 SERVICES = (
-    Service("gateway-http", "gateway", ("services.gateway.app", "http")),
+    Service("gateway-http", "gateway", ("services.gateway.app", "http"), "PIPEROLL_GATEWAY_PROCESSES", True),
     Service("gateway-worker", "gateway", ("services.gateway.app", "worker")),
-    Service("billing", "billing", ("services.billing.app",)),
-    Service("ledger", "ledger", ("services.ledger.app",)),
-    Service("notifier", "notifier", ("services.notifier.app",)),
+    Service("billing", "billing", ("services.billing.app",), "PIPEROLL_BILLING_PROCESSES"),
+    Service("ledger", "ledger", ("services.ledger.app",), "PIPEROLL_LEDGER_PROCESSES"),
+    Service("notifier", "notifier", ("services.notifier.app",), "PIPEROLL_NOTIFIER_PROCESSES"),
 )
+MOST_PROCESSES = 64
 HEALTH_PATHS = {"identity": "/isalive", "card": "/_sim/health"}
 """Where a program is asked whether it is ready, when not at `/healthz/ready`."""
 
@@ -73,9 +79,10 @@ class Endpoints:
         )
 
 
-def port_names(programs: Sequence[str]) -> list[str]:
-    """Return the names of the ports that these programs need."""
-    return [port for name in programs for port in _PORTS.get(name, (name,))]
+def port_names(programs: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the ports that these programs need: one for each worker, one for all HTTP gateways."""
+    several = {each.name: _process_names(each, environment) for each in SERVICES if not each.shares_port}
+    return [port for name in programs for port in _PORTS.get(name, several.get(name, (name,)))]
 
 
 def chosen(only: Sequence[str] | None, services: bool, environment: Mapping[str, str]) -> list[str]:
@@ -144,25 +151,28 @@ def card_program(state: StateFolder, ports: Mapping[str, int], environment: Mapp
 def service_programs(
     service: Service, state: StateFolder, endpoints: Endpoints, environment: Mapping[str, str]
 ) -> list[Program]:
-    """Return the processes of one service: one each, and as many HTTP gateways as PIPEROLL_GATEWAY_PROCESSES says."""
-    count = _gateway_processes(environment) if service.name == "gateway-http" else 1
-    names = [service.name if number == 1 else f"{service.name}-{number}" for number in range(1, count + 1)]
-    port = endpoints.ports[service.name]
-    return [
-        Program(
-            name=name,
-            argv=(sys.executable, "-m", *service.arguments),
-            env={**base_environment(environment), **_service_environment(service, name, state, endpoints)},
-            probe=http_ready(port, "/healthz/ready"),
-            log=state.logs / f"{name}.log",
-            port=port,
-            is_service=True,
+    """Return the processes of one service: as many as its setting says."""
+    programs = []
+    for name in _process_names(service, environment):
+        port = endpoints.ports[service.name if service.shares_port else name]
+        told = _service_environment(service, name, port, state, endpoints)
+        programs.append(
+            Program(
+                name=name,
+                argv=(sys.executable, "-m", *service.arguments),
+                env={**base_environment(environment), **told},
+                probe=http_ready(port, "/healthz/ready"),
+                log=state.logs / f"{name}.log",
+                port=port,
+                is_service=True,
+            )
         )
-        for name in names
-    ]
+    return programs
 
 
-def _service_environment(service: Service, name: str, state: StateFolder, endpoints: Endpoints) -> dict[str, str]:
+def _service_environment(
+    service: Service, name: str, port: int, state: StateFolder, endpoints: Endpoints
+) -> dict[str, str]:
     ports = endpoints.ports
     return {
         "PIPEROLL_SERVICE": service.service,
@@ -175,7 +185,7 @@ def _service_environment(service: Service, name: str, state: StateFolder, endpoi
         "PIPEROLL_OIDC_ISSUER": endpoints.issuer,
         "PIPEROLL_OIDC_AUDIENCE": "piperoll",
         "PIPEROLL_CLOCK_FILE": str(state.clock),
-        "PIPEROLL_HTTP_PORT": str(ports[service.name]),
+        "PIPEROLL_HTTP_PORT": str(port),
         "PIPEROLL_CARD_API_BASE": f"http://127.0.0.1:{ports['card']}" if "card" in ports else "",
         "PIPEROLL_CARD_API_KEY": state.secret("card-api.key"),
         "PIPEROLL_CARD_WEBHOOK_SECRET": "whsec_" + state.secret("card-webhook.key"),
@@ -185,8 +195,8 @@ def _service_environment(service: Service, name: str, state: StateFolder, endpoi
     }
 
 
-def _gateway_processes(environment: Mapping[str, str]) -> int:
-    text = environment.get("PIPEROLL_GATEWAY_PROCESSES") or "1"
-    if not text.isdecimal() or not 1 <= int(text) <= 64:
-        raise LocalStackError(f"PIPEROLL_GATEWAY_PROCESSES is {text!r} and must be a whole number from 1 to 64")
-    return int(text)
+def _process_names(service: Service, environment: Mapping[str, str]) -> tuple[str, ...]:
+    text = environment.get(service.setting) or "1"
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise LocalStackError(f"{service.setting} is {text!r} and must be a whole number from 1 to {MOST_PROCESSES}")
+    return (service.name, *(f"{service.name}-{number}" for number in range(2, int(text) + 1)))

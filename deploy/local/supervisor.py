@@ -50,7 +50,7 @@ class Supervisor:
 
         `limit_s` is for each program's start; what is fetched or made at the very first start takes its own time.
         """
-        self.endpoints = self._settle(settle_ports(self.state.ports, port_names(self._names)))
+        self.endpoints = self._settle(settle_ports(self.state.ports, port_names(self._names, self._environment)))
         self._record()
         async with asyncio.TaskGroup() as group:
             for step in (self._postgres, self._kafka, self._identity, self._mail, self._card):

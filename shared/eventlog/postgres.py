@@ -49,7 +49,7 @@ class PostgresStore(PostgresPlaces):
         await self._sessions.close()
 
     async def take_over(self, shard: int) -> Held:
-        [_, result, _] = await self._sessions.change([BEGIN, call("take_over", int4(shard))])
+        [_, result, _] = await self._sessions.change([BEGIN, call("take_over", int4(shard))], [shard])
         return held_of(result, 0)
 
     async def cursors(self, shard: int) -> Sequence[Cursor]:
@@ -105,7 +105,7 @@ class PostgresStore(PostgresPlaces):
         self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan
     ) -> datetime:
         async with self._sessions.lend() as session:
-            locking = again_after_lock_timeout(session, lambda: lock(session, shards, Mode.SHARED, event_ids))
+            locking = again_after_lock_timeout(session, lambda: lock(session, shards, Mode.SHARED, event_ids), shards)
             held, found = await self._sessions.run(session, locking)
             batches, side = plan(held, found)
             if not batches and not side:

@@ -13,6 +13,7 @@ from psycopg.waiting import wait_async
 
 from shared.errors import PiperollError, StoreDown
 from shared.eventlog.append import call, commit, fault_of
+from shared.postgres.binary import INT4, array, int4
 from shared.postgres.settings import conninfo
 from shared.postgres.wire import Backend, Call, Session, pipeline, rollback
 
@@ -64,10 +65,10 @@ class Sessions:
             [result] = await self.run(session, pipeline(session, [asked]))
             return result
 
-    async def change(self, calls: Sequence[Call]) -> list[PGresult]:
-        """Run statements and COMMIT; the first of them is BEGIN."""
+    async def change(self, calls: Sequence[Call], shards: Sequence[int] = ()) -> list[PGresult]:
+        """Run statements and COMMIT; the first of them is BEGIN. `shards` are those whose rows they lock."""
         async with self.lend() as session:
-            return await self.run(session, again_after_lock_timeout(session, lambda: commit(session, calls)))
+            return await self.run(session, again_after_lock_timeout(session, lambda: commit(session, calls), shards))
 
     def lost(self, shard: int) -> Backend | None:
         """Return the backend of the shard's last commit that went unanswered."""
@@ -118,13 +119,19 @@ class Sessions:
             await _close(session)
 
 
-def again_after_lock_timeout(session: Session, work: Callable[[], PQGen[T]]) -> PQGen[T]:
-    """Run `work`, and again from its BEGIN when a lock was not had in time (2 s), three times in all."""
+def again_after_lock_timeout(session: Session, work: Callable[[], PQGen[T]], shards: Sequence[int] = ()) -> PQGen[T]:
+    """Run `work`, and again from its BEGIN when a lock was not had in time (2 s), three times in all.
+
+    Who held the rows of `shards` meanwhile and only waited for its client is ended before the next try: a process that
+    stands still in the middle of COPY is bound by no time-out of the server.
+    """
     for _ in range(LOCK_TRIES - 1):
         try:
             return (yield from work())
         except LockNotAvailable:
             yield from rollback(session)
+            if shards:
+                yield from pipeline(session, [call("end_holders", array(INT4, [int4(shard) for shard in shards]))])
     return (yield from work())
 
 

@@ -65,6 +65,8 @@ class Inbox:
         self._to_reread: set[TopicPartition] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self.is_assigned = False
+        """Whether the group has said which shards are ours, be it none."""
 
     async def start(self) -> None:
         """Join the group in the background, for as long as it takes; shards come by `on_assigned`."""
@@ -141,7 +143,12 @@ class Inbox:
                 lane.offer(of_shard)
 
     async def assigned(self, partitions: Sequence[TopicPartition]) -> None:
-        """Begin a lane per shard; its partitions are paused until it has the shard and knows where to read."""
+        """Begin a lane per shard; its partitions are paused until it has the shard and knows where to read.
+
+        An inbox that is stopping takes nothing more: the shards are somebody else's.
+        """
+        if self._stopping:
+            return
         subscription = self._subscription
         assert subscription is not None
         await self._give_up()
@@ -153,6 +160,7 @@ class Inbox:
             for partition in of_shard:
                 subscription.seek(partition, 0)
             self._lanes[shard] = Lane(self._service, shard, of_shard, subscription, self._on_assigned, self._on_batch)
+        self.is_assigned = True
         INBOX_SHARDS.labels(self._service).set(len(self._lanes))
         self._pulse.restart()
         _log.info("shards assigned", extra={"service": self._service, "shards": list(by_shard)})
@@ -162,6 +170,7 @@ class Inbox:
         await self._give_up()
 
     async def _give_up(self) -> None:
+        self.is_assigned = False
         lanes, self._lanes = self._lanes, {}
         if not lanes:
             return

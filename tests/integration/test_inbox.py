@@ -210,6 +210,29 @@ async def test_two_members_share_the_shards_and_one_alone_has_all(
         assert sorted(set(first.positions(shard) + second.positions(shard))) == [1, 2, 3, 4, 5]
 
 
+async def test_a_member_for_which_no_shard_is_left_is_assigned_none_and_waits_for_one(
+    bootstrap: str, publisher: KafkaPublisher, service: str
+) -> None:
+    topic, first, second = await new_topic(bootstrap, shards=1), Taker(), Taker()
+    async with inbox_of(bootstrap, [topic], first, Offsets(), service=service, instance="a") as one:
+        async with inbox_of(bootstrap, [topic], second, Offsets(), service=service, instance="b") as two:
+            await until(lambda: one.is_assigned and two.is_assigned)
+            assert sorted([one.shards, two.shards]) == [(), (0,)]
+            await until(lambda: first.assigned + second.assigned != [])
+        await until(lambda: one.shards == (0,), timeout_s=20)
+
+
+async def test_an_inbox_that_is_stopping_takes_no_shard_more(
+    bootstrap: str, publisher: KafkaPublisher, service: str
+) -> None:
+    topic, taker = await new_topic(bootstrap, shards=1), Taker()
+    async with inbox_of(bootstrap, [topic], taker, Offsets(), service=service) as inbox:
+        await until(lambda: taker.assigned == [0])
+        await inbox.stop()
+        await inbox.assigned([TopicPartition(topic, 0)])
+        assert inbox.shards == ()
+
+
 async def test_an_offset_is_saved_only_after_its_records_were_handled(
     bootstrap: str, publisher: KafkaPublisher, service: str
 ) -> None:

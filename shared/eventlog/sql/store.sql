@@ -53,6 +53,14 @@ SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
 -- name: end_backend
 SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE pid = $1::integer AND backend_start = $2::timestamptz;
 
+-- name: end_holders
+SELECT pg_terminate_backend(a.pid, 2000)
+FROM shard s
+JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.transactionid = s.xmax
+JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE s.shard = ANY ($1::integer[]) AND a.usename = current_user AND a.wait_event_type = 'Client'
+    AND a.xact_start < clock_timestamp() - interval '2 seconds';
+
 -- name: settle
 SELECT next_position, head FROM settle($1::integer, $2::text, $3::bigint);
 

@@ -1,15 +1,25 @@
 """Which programs a stack has, and what they are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deploy.local.errors import LocalStackError
 from deploy.local.folder import StateFolder
-from deploy.local.layout import INFRA, SERVICES, Endpoints, base_environment, chosen, port_names, service_programs
+from deploy.local.layout import (
+    INFRA,
+    SERVICES,
+    Endpoints,
+    Service,
+    base_environment,
+    chosen,
+    port_names,
+    service_programs,
+)
 
 ENDPOINTS = Endpoints(
-    ports={name: 20_000 + number for number, name in enumerate(port_names([*INFRA, *(s.name for s in SERVICES)]))},
+    ports={name: 20_000 + number for number, name in enumerate(port_names([*INFRA, *(s.name for s in SERVICES)], {}))},
     sockets=Path("/tmp/sockets"),
     admin_dsn="host=/tmp/sockets user=postgres dbname=postgres",
     bootstrap="127.0.0.1:20001",
@@ -69,10 +79,26 @@ def test_several_http_gateways_share_one_port(tmp_path: Path) -> None:
     assert len({program.env["PIPEROLL_INSTANCE"] for program in gateways}) == 2
 
 
+def test_several_workers_have_a_name_an_instance_a_port_and_a_log_each(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    state.secrets.mkdir()
+    given = {"PIPEROLL_LEDGER_PROCESSES": "3"}
+    assert port_names(["ledger", "billing"], given) == ["ledger", "ledger-2", "ledger-3", "billing"]
+    ports = {name: 21_000 + number for number, name in enumerate(port_names(["ledger"], given))}
+    [service] = [each for each in SERVICES if each.name == "ledger"]
+    workers = service_programs(service, state, replace(ENDPOINTS, ports=ports), given)
+    assert [program.name for program in workers] == ["ledger", "ledger-2", "ledger-3"]
+    assert [program.env["PIPEROLL_INSTANCE"] for program in workers] == ["ledger-1", "ledger-2", "ledger-3"]
+    assert [program.port for program in workers] == [21_000, 21_001, 21_002]
+    assert [program.env["PIPEROLL_HTTP_PORT"] for program in workers] == ["21000", "21001", "21002"]
+    assert len({program.log for program in workers}) == 3
+
+
+@pytest.mark.parametrize("service", [each for each in SERVICES if each.setting], ids=lambda each: each.name)
 @pytest.mark.parametrize("text", ["0", "-1", "two", "65"])
-def test_a_senseless_number_of_gateways_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(LocalStackError, match="PIPEROLL_GATEWAY_PROCESSES"):
-        service_programs(SERVICES[0], StateFolder(tmp_path), ENDPOINTS, {"PIPEROLL_GATEWAY_PROCESSES": text})
+def test_a_senseless_number_of_processes_is_refused(tmp_path: Path, service: Service, text: str) -> None:
+    with pytest.raises(LocalStackError, match=service.setting):
+        service_programs(service, StateFolder(tmp_path), ENDPOINTS, {service.setting: text})
 
 
 def test_our_tree_comes_first_on_the_python_path() -> None:

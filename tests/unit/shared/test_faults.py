@@ -1,6 +1,7 @@
 """Fault points: each is passed by code that runs, and does what it was armed for once."""
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -52,6 +53,16 @@ def test_a_point_can_kill_the_process() -> None:
     environment = {"PIPEROLL_FAULTS": "mail.after_send=kill"}
     killed = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, timeout=20, check=False)
     assert killed.returncode == -signal.SIGKILL
+
+
+def test_a_point_can_make_the_process_stand_still_until_it_is_woken() -> None:
+    program = "import os; from shared.faults import *; arm_from(os.environ); reach(Point.MAIL_AFTER_SEND)"
+    environment = {"PIPEROLL_FAULTS": "mail.after_send=stop"}
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=20) == 0
 
 
 @pytest.mark.parametrize(

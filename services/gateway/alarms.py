@@ -23,7 +23,7 @@ _SQL = {name: text.encode() for name, text in queries(Path(__file__).with_suffix
 LIMIT = timedelta(seconds=60)
 AT_ONCE = 500
 MOST_OVERDUE = 10_000
-KINDS = ("account", "invoice", "payment", "refund", "transfer", "merge", "statement", "request")
+KINDS = ("account", "invoice", "payment", "refund", "transfer", "merge", "statement", "journal", "reversal", "request")
 
 
 class Asked(msgspec.Struct, frozen=True):

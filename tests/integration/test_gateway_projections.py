@@ -29,6 +29,7 @@ from shared.contracts.billing import (
     PaymentSettled,
     Refusal,
 )
+from shared.contracts.direct import ProposalApproved
 from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Allocation, Event, Method, PremiumLine
 from shared.contracts.ledger import EntryPosted, ExplanationRefused, Posting
@@ -41,6 +42,7 @@ from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.projections import Placed
 from shared.eventlog.rebuild import live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
+from tests.integration.gateway_direct import DIRECT
 from tests.integration.gateway_month import (
     ACCOUNT,
     AT,
@@ -70,14 +72,15 @@ TABLES = [table for projection in PROJECTIONS for table in projection.tables]
 
 
 def chain(source: str, events: Sequence[Event], shard: int = 3) -> list[Record]:
-    """Return the records of a shard's chain, one per event."""
+    """Return the records of a shard's chain, one per event, each a decision; an approval's entry is of the same one."""
     records: list[Record] = []
     previous, previous_hash = 0, b""
     for position, event in enumerate(events, 1):
         account = getattr(event, "account_id", ACCOUNT)
+        of_approval = isinstance(event, EntryPosted) and isinstance(events[position - 2], ProposalApproved)
         envelope = Envelope(
             tenant="demo",
-            event_id=f"{position:032x}",
+            event_id=f"{position - of_approval:028x}{of_approval:04x}",
             type=event.TYPE,
             stream=account,
             version=position,
@@ -181,6 +184,7 @@ LEDGER = [
     exception("b", minor=7),
     report(book=100),
     exception("a", state="resolved", reason="timing", explained_by="prn_x", note_version=1),
+    *DIRECT,
 ]
 NOTIFIER = [
     NoticePlanned(
@@ -324,11 +328,26 @@ LEFT: list[tuple[str, list[tuple[Any, ...]]]] = [
         [
             ("req_3_1", True, None),
             ("req_3_2", True, None),
+            ("req_3_again", False, "ledger_account_exists"),
             ("req_3_c", True, None),
+            ("req_3_close", True, None),
             ("req_3_d", True, None),
             ("req_3_e", False, "exception_unknown"),
             ("req_3_f", False, "payment_final"),
+            ("req_3_freeze", True, None),
+            ("req_3_j1", True, None),
+            ("req_3_j2", False, "already_approved"),
+            ("req_3_j3", True, None),
+            ("req_3_j4", True, None),
+            ("req_3_j5", True, None),
+            ("req_3_j6", False, "ledger_account_frozen"),
             ("req_3_k", True, None),
+            ("req_3_o1", True, None),
+            ("req_3_o2", True, None),
+            ("req_3_open", True, None),
+            ("req_3_other", True, None),
+            ("req_3_r1", True, None),
+            ("req_3_r2", True, None),
             ("req_3_v", True, None),
             ("req_3_x", True, None),
         ],
@@ -344,6 +363,32 @@ LEFT: list[tuple[str, list[tuple[Any, ...]]]] = [
     (
         "SELECT account, sub_key, book_minor, position FROM reconciliation_view ORDER BY 1",
         [("1010", "lockbox", 100, 11), ("1125", "card", 100, 8)],
+    ),
+    (
+        "SELECT proposal_id, subject, status, reason, approvals_given, entry_id FROM proposal_view"
+        " WHERE proposal_id NOT LIKE 'req%' ORDER BY 1",
+        [
+            ("jnl_3_a", None, "posted", None, 2, "ent_3_a"),
+            ("jnl_3_b", None, "rejected", None, 0, None),
+            ("jnl_3_c", None, "refused", "ledger_account_frozen", 1, None),
+            ("jnl_3_d", None, "refused", "decided_elsewhere", 0, None),
+            ("rev_3_a", "ent_3_a", "posted", None, 2, "ent_3_b"),
+            ("rev_3_b", "ent_3_a", "lapsed", None, 0, None),
+            ("rev_3_c", None, "refused", "reversal_exceeds_entry", 0, None),
+        ],
+    ),
+    (
+        "SELECT proposal_id, subject, change, status FROM proposal_view WHERE change IS NOT NULL ORDER BY 1",
+        [
+            ("req_3_close", "gla_3_a", "close", "awaiting_approval"),
+            ("req_3_freeze", "gla_3_a", "freeze", "changed"),
+            ("req_3_open", "gla_3_a", "open", "changed"),
+            ("req_3_other", "gla_3_b", "open", "awaiting_approval"),
+        ],
+    ),
+    (
+        "SELECT ledger_account_id, code, sub_key, currency, status FROM ledger_account_view ORDER BY 1",
+        [("gla_3_a", "5020", "card", "USD", "frozen"), ("gla_3_b", "5020", "card", "USD", None)],
     ),
     ("SELECT account_id, moved_to FROM account_view", [(ACCOUNT, "acc_other")]),
     ("SELECT count(*) FROM history_view WHERE account_id = 'acc_test' AND subject IS NULL", [(0,)]),

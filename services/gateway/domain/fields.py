@@ -9,7 +9,7 @@ from shared.contracts.event import PolicyMonth, PremiumLine
 from shared.money import MAX_MINOR
 
 ACCOUNT_ID = re.compile(r"^acc_[0-9a-hjkmnp-tv-z]{23}$")
-THING_ID = re.compile(r"^(inv|pay|case|rfd|trf|mrg|stm|req)_(0|[1-9]\d{0,5})_[0-9a-hjkmnp-tv-z]{23}$")
+THING_ID = re.compile(r"^(inv|pay|case|rfd|trf|mrg|stm|jnl|rev|req)_(0|[1-9]\d{0,5})_[0-9a-hjkmnp-tv-z]{23}$")
 EMAIL = re.compile(r"^[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$")
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 _MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$", re.ASCII)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.gateway.domain.payment import FINAL, PaymentStatus
-from services.gateway.http.bodies.changes import CancelBody, PaymentDecisionBody
+from services.gateway.http.bodies.changes import EmptyBody, PaymentDecisionBody
 from services.gateway.http.bodies.household import PaymentBody, check_payment
 from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.lookups import Lookups
@@ -83,7 +83,7 @@ class Payments:
     async def cancel(self, call: Call) -> Answer:
         """Commit somebody's wish that a payment be not made."""
         call.key()
-        parse(CancelBody, call.body)
+        parse(EmptyBody, call.body)
         return await self._requests.of_household(
             call,
             "payments.cancel",

@@ -6,6 +6,7 @@ from typing import Protocol
 from shared.contracts.gateway import PersonField
 from shared.errors import WorldFault
 from shared.http.problems import Problem
+from shared.people.writer import NOTE
 
 RETRY = ((b"retry-after", b"1"),)
 Note = tuple[str, int]
@@ -31,6 +32,14 @@ async def sealed(people: People, tenant: str, member_id: str, fields: Mapping[st
     except WorldFault as error:
         raise Problem("people_unavailable", headers=RETRY) from error
     return tuple(PersonField(field=field, version=versions[field]) for field in fields)
+
+
+async def noted(people: People, tenant: str, member_id: str, note: str | None) -> int:
+    """Store what somebody of staff has written and return its version; 0 where it is nothing."""
+    if note is None:
+        return 0
+    (written,) = await sealed(people, tenant, member_id, {NOTE: note})
+    return written.version
 
 
 async def notes_of(people: People, tenant: str, wanted: Collection[Note]) -> Mapping[Note, str]:

@@ -133,6 +133,8 @@ SELECT merge_id FROM merge_view WHERE merge_id = ANY (%(ids)s) AND status IN ('r
 UNION ALL
 SELECT statement_id FROM statement_view WHERE statement_id = ANY (%(ids)s)
 UNION ALL
+SELECT proposal_id FROM proposal_view WHERE proposal_id = ANY (%(ids)s)
+UNION ALL
 SELECT request_id FROM request_view WHERE request_id = ANY (%(ids)s);
 
 -- name: places

@@ -6,7 +6,7 @@ from services.gateway.http.bodies.finance import ExplanationBody
 from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.database import Reads
 from services.gateway.http.finance_views import FinanceViews
-from services.gateway.http.people import People, sealed
+from services.gateway.http.people import People, noted
 from services.gateway.http.posting import Posting
 from services.gateway.http.requests import Requests
 from shared.auth.roles import reads_notes
@@ -14,7 +14,6 @@ from shared.clock import rfc3339
 from shared.contracts.gateway import ExplanationRequested
 from shared.http.call import Answer, Call, answer
 from shared.http.problems import Problem
-from shared.people.writer import NOTE
 
 MOST_ID = 64
 
@@ -63,10 +62,7 @@ class Reconciliation:
         if not rows:
             raise Problem("exception_unknown")
         account, sub_key = rows[0]
-        version = 0
-        if body.note is not None:
-            (written,) = await sealed(self._people, principal.tenant, principal.id, {NOTE: body.note})
-            version = written.version
+        version = await noted(self._people, principal.tenant, principal.id, body.note)
         return await self._requests.submit(
             call,
             "reconciliation.explanation",

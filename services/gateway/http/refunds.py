@@ -1,7 +1,7 @@
 """Refunds: asked for, read, approved."""
 
 from services.gateway.domain.changes import FINAL_REFUND
-from services.gateway.http.bodies.changes import RefundApprovalBody, RefundBody
+from services.gateway.http.bodies.changes import ApprovalBody, RefundBody
 from services.gateway.http.bodies.parsing import parse
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.lookups import Lookups
@@ -56,7 +56,7 @@ class Refunds:
     async def approve(self, call: Call) -> Answer:
         """Commit somebody's yes or no to a refund; billing counts whose it was."""
         call.key()
-        body = parse(RefundApprovalBody, call.body)
+        body = parse(ApprovalBody, call.body)
         return await self._requests.of_household(
             call,
             "refunds.approval",

@@ -40,7 +40,7 @@ class Things:
         self._outcomes = outcomes
 
     def shard_of(self, call: Call, account_id: str) -> int:
-        """Return the household's shard."""
+        """Return the shard of a household, or of another stream."""
         return self._posting.shard_of(call, account_id)
 
     async def make(
@@ -53,8 +53,12 @@ class Things:
         event: Callable[[str], Event],
         read: Callable[[str], Awaitable[S]],
         change: Change | None = None,
+        where: str = "",
     ) -> Answer:
-        """Commit what `event` makes of the thing's id; `read` then shows it. Body and rights are looked at before."""
+        """Commit what `event` makes of the thing's id; `read` then shows it. Body and rights are looked at before.
+
+        `where` is the address at which it is found, where that is not one of its own.
+        """
         wait_s = call.wait_s()
         identity = keyed(call, operation, account_id, change.subject if change else None)
         made = thing_id(sort.prefix, shard, identity.root)
@@ -65,4 +69,4 @@ class Things:
             await self._outcomes.final(made, wait_s)
         shown = await read(made)
         final = shown.status in sort.final
-        return posted(shown, sort.where + made, final=final, replayed=appended.replayed, waited=wait_s)
+        return posted(shown, where or sort.where + made, final=final, replayed=appended.replayed, waited=wait_s)

@@ -11,10 +11,13 @@ from services.gateway.http.accounts import Accounts
 from services.gateway.http.cases import Cases
 from services.gateway.http.change_views import ChangeViews
 from services.gateway.http.database import Reads
+from services.gateway.http.direct_views import DirectViews
 from services.gateway.http.events import Events
 from services.gateway.http.finance import Receipts, Statements
 from services.gateway.http.finance_views import FinanceViews
 from services.gateway.http.invoices import Invoices
+from services.gateway.http.journals import Approvals, Journals, Reversals
+from services.gateway.http.ledger_accounts import LedgerAccounts
 from services.gateway.http.limits import Slots
 from services.gateway.http.lookups import Lookups
 from services.gateway.http.operations import OPERATIONS
@@ -73,6 +76,7 @@ def make_api(
         **_household(shared, people),
         **_changes(shared),
         **_finance(shared, people, settings.zone),
+        **_direct(shared, people, settings),
         "followEvents": events.follow,
         "receiveCardWebhook": webhooks.receive,
         "live": system.live,
@@ -145,4 +149,27 @@ def _finance(shared: Shared, people: People, zone: ZoneInfo) -> Mapping[str, Han
         "getReconciliationDay": reconciliation.day,
         "listReconciliationExceptions": reconciliation.exceptions,
         "explainReconciliationException": reconciliation.explain,
+    }
+
+
+def _direct(shared: Shared, people: People, settings: GatewaySettings) -> Mapping[str, Handler]:
+    things, zone = shared.things, settings.zone
+    views, approvals = DirectViews(shared.reads, people), Approvals(things, shared.requests)
+    journals = Journals(things, approvals, shared.lookups, views, people, zone)
+    reversals = Reversals(things, approvals, views, people, zone, settings.shards)
+    accounts = LedgerAccounts(things, shared.requests, approvals, views)
+    return {
+        "createJournal": journals.create,
+        "getJournal": journals.read,
+        "approveJournal": journals.approve,
+        "createReversal": reversals.create,
+        "listReversals": reversals.page,
+        "approveReversal": reversals.approve,
+        "openLedgerAccount": accounts.open,
+        "listLedgerAccounts": accounts.page,
+        "getLedgerAccount": accounts.read,
+        "freezeLedgerAccount": accounts.change("freeze"),
+        "unfreezeLedgerAccount": accounts.change("unfreeze"),
+        "closeLedgerAccount": accounts.change("close"),
+        "approveLedgerAccount": accounts.approve,
     }

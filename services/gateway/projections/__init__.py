@@ -10,9 +10,11 @@ from services.gateway.projections.balances import Balances
 from services.gateway.projections.cases import Cases
 from services.gateway.projections.history import History
 from services.gateway.projections.invoices import Invoices
+from services.gateway.projections.ledger_accounts import LedgerAccounts
 from services.gateway.projections.merges import Merges
 from services.gateway.projections.notices import Notices
 from services.gateway.projections.payments import Payments
+from services.gateway.projections.proposals import Proposals
 from services.gateway.projections.reconciliation import Reconciliation
 from services.gateway.projections.refunds import Refunds
 from services.gateway.projections.requests import Requests
@@ -31,6 +33,8 @@ PROJECTIONS: Sequence[Projection] = (
     Requests(),
     Statements(),
     Reconciliation(),
+    Proposals(),
+    LedgerAccounts(),
     Balances(),
     History(),
     Notices(),

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.billing import RequestRefused
+from shared.contracts.direct import AccountChangeProposed, DirectCommandRefused, ProposalEnded
 from shared.contracts.ledger import ExplanationRefused
 from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
@@ -33,6 +34,12 @@ class Requests:
                         rows.setdefault(subject, (None, refusal.value))
                 case ExplanationRefused(request_id=request_id, reason=reason):
                     rows.setdefault(request_id, (None, reason))
+                case DirectCommandRefused(subject=subject, reason=unfit) if subject.startswith(_PREFIX):
+                    rows.setdefault(subject, (None, unfit))
+                case ProposalEnded(request_id=str() as request_id, outcome="refused", reason=unfit):
+                    rows.setdefault(request_id, (None, unfit))
+                case AccountChangeProposed(proposal_id=change_id):
+                    rows.setdefault(change_id, (placed.fact.envelope.recorded_at, None))
                 case _:
                     named: str | None = getattr(event, "request_id", None)
                     if named is not None:

@@ -11,8 +11,8 @@ from shared.contracts.event import PolicyMonth
 from shared.http.problems import Problem
 
 
-class CancelBody(Body):
-    """Nothing but `{}`: what is cancelled stands in the address."""
+class EmptyBody(Body):
+    """Nothing but `{}`: what is meant stands in the address."""
 
 
 class PaymentDecisionBody(Body):
@@ -33,8 +33,8 @@ class RefundBody(Body):
     release: bool = False
 
 
-class RefundApprovalBody(Body):
-    """`digest` is that of the refund as it was shown."""
+class ApprovalBody(Body):
+    """`digest` is that of what is decided on, as it was shown."""
 
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", min_length=64, max_length=64)]
     decision: Literal["approve", "reject"]

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from services.gateway.domain.fields import is_day
 from services.gateway.domain.statements import BANK_ACCOUNT, wrong_bank_line
 from services.gateway.http.bodies.household import MOST_LINES
 from services.gateway.http.bodies.parsing import (
@@ -14,14 +13,15 @@ from services.gateway.http.bodies.parsing import (
     Body,
     DayText,
     InvoiceIdText,
+    NoteText,
     PaymentIdText,
     SignedMinor,
     Text,
+    check_day,
 )
 from shared.contracts.gateway import BankLine
 from shared.http.problems import Problem
 
-MOST_NOTE = 2_000
 BankAccountText = Annotated[str, Field(max_length=32, pattern=BANK_ACCOUNT.pattern, examples=["lockbox-1"])]
 
 
@@ -61,19 +61,17 @@ class ExplanationBody(Body):
     """`note` is kept sealed, apart from every event."""
 
     reason: Literal["timing", "processor_error", "bank_error", "booking_error", "fraud", "under_investigation"]
-    note: Annotated[str, Field(min_length=1, max_length=MOST_NOTE, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$")] | None = (
-        None
-    )
+    note: NoteText | None = None
 
 
 def check_receipt(body: ReceiptBody, today: date) -> None:
     """Return where a cheque obeys the rules its types cannot say, else raise the Problem."""
-    _check_day(body.received_on, today, "/received_on")
+    check_day(body.received_on, today, "/received_on")
 
 
 def check_statement(body: BankStatementBody, today: date) -> tuple[BankLine, ...]:
     """Return the lines of a statement that obeys the rules its types cannot say, else raise the Problem."""
-    _check_day(body.day, today, "/day")
+    check_day(body.day, today, "/day")
     lines = tuple(
         BankLine(
             line_ref=line.line_ref,
@@ -91,10 +89,3 @@ def check_statement(body: BankStatementBody, today: date) -> tuple[BankLine, ...
     if body.opening_minor + sum(line.amount_minor for line in lines) != body.closing_minor:
         raise Problem("statement_unbalanced", "/closing_minor")
     return lines
-
-
-def _check_day(text: str, today: date, field: str) -> None:
-    if not is_day(text):
-        raise Problem("date_invalid", field)
-    if date.fromisoformat(text) > today:
-        raise Problem("day_in_future", field)

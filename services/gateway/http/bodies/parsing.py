@@ -1,20 +1,24 @@
 """What every body obeys: strict, nothing unknown, nothing converted; each failure has its code and its field."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.gateway.domain.fields import is_day
 from shared.http.problems import Detail, Problem
 from shared.money import MAX_MINOR
 
 MOST_DETAILS = 20
+MOST_NOTE = 2_000
 
 Text = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 AccountIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["acc_01h8xw3z0000000000000000"])]
 InvoiceIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["inv_3_01h8xw3z0000000000000000"])]
 PaymentIdText = Annotated[str, Field(min_length=1, max_length=64, examples=["pay_3_01h8xw3z0000000000000000"])]
+NoteText = Annotated[str, Field(min_length=1, max_length=MOST_NOTE, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$")]
 DayText = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-03-31"])]
 PaidMinor = Annotated[
     int, Field(gt=0, le=MAX_MINOR, description="Whole cents, above 0; `100.0` and `1e2` are refused", examples=[18165])
@@ -36,6 +40,14 @@ class AmountBody(Body):
     currency: Literal["USD"]
 
 
+def check_day(text: str, today: date, field: str) -> None:
+    """Return where this is a day of the calendar, today's at the latest, else raise the Problem."""
+    if not is_day(text):
+        raise Problem("date_invalid", field)
+    if date.fromisoformat(text) > today:
+        raise Problem("day_in_future", field)
+
+
 B = TypeVar("B", bound=Body)
 
 _INTEGER = {"int_type", "int_from_float", "int_parsing", "int_parsing_size"}
@@ -44,7 +56,9 @@ _LENGTH = {"string_too_short", "string_too_long", "string_pattern_mismatch", "st
 _BY_NAME: Mapping[str, str] = {
     "currency": "currency_unsupported",
     "language": "language_unsupported",
+    "code": "account_code_invalid",
     "due_date": "date_invalid",
+    "effective_date": "date_invalid",
     "received_on": "date_invalid",
     "day": "date_invalid",
     "coverage_month": "month_invalid",
@@ -103,9 +117,9 @@ def _code(kind: str, place: tuple[int | str, ...], context: Mapping[str, Any]) -
     if kind == "less_than_equal":
         return "amount_too_large"
     if kind == "too_short":
-        return "lines_empty"
+        return "legs_too_few" if name == "legs" else "lines_empty"
     if kind == "too_long":
-        return "lines_too_many"
+        return "legs_too_many" if name == "legs" else "lines_too_many"
     if kind in _TYPE:
         return "field_type_invalid"
     if kind == "literal_error":

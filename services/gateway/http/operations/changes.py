@@ -32,7 +32,7 @@ def post(
 
 CHANGES: tuple[Operation, ...] = (
     post("cancelPayment", "/v1/payments/{payment_id}/cancel", "Have a payment that has no end yet not made",
-         changes.Request, Permission.PAY, bodies.CancelBody, ("payment_unknown",)),
+         changes.Request, Permission.PAY, bodies.EmptyBody, ("payment_unknown",)),
     post("decidePayment", "/v1/payments/{payment_id}/decision", "Charge a held payment after all, or cancel it",
          changes.Request, Permission.PAY, bodies.PaymentDecisionBody, ("value_unsupported", "payment_unknown")),
     post("voidInvoice", "/v1/invoices/{invoice_id}/void", "Take a bill back, or lines of it (finance)",
@@ -49,7 +49,7 @@ CHANGES: tuple[Operation, ...] = (
     get("getRefund", "/v1/refunds/{refund_id}", "A refund, asked for or of a case",
         changes.Refund, ("refund_unknown",)),
     post("approveRefund", "/v1/refunds/{refund_id}/approval", "Approve or reject a large refund (finance)",
-         changes.Request, Permission.APPROVE, bodies.RefundApprovalBody, ("value_unsupported", "refund_unknown")),
+         changes.Request, Permission.APPROVE, bodies.ApprovalBody, ("value_unsupported", "refund_unknown")),
     post("createTransfer", "/v1/transfers", "Move credit from one household to another (finance)",
          changes.Transfer, Permission.KEEP_BOOKS, bodies.TransferBody, (*_AMOUNT, "account_unknown")),
     get("getTransfer", "/v1/transfers/{transfer_id}", "A transfer, by the household that sends it",

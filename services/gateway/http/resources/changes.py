@@ -49,7 +49,7 @@ class DuplicateCasePage(Resource, frozen=True, kw_only=True):
 
 
 class Approval(Resource, frozen=True, kw_only=True):
-    """What a large refund waits for: `needed` different people who approve this very `digest`."""
+    """What a large refund, or an entry by hand, waits for: `needed` different people who approve this very `digest`."""
 
     needed: int
     given: int

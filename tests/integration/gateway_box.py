@@ -29,17 +29,18 @@ ROUTES = Routes(OPERATIONS)
 
 
 class Box(msgspec.Struct):
-    """A gateway of one shard, and what was told it."""
+    """A gateway of one shard, and what was told it; `by` is who caused the facts."""
 
     gateway: Gateway
     database: Database
     inbox: ShardInbox
     sent: dict[str, list[Event]]
+    by: str = "test"
 
     async def tell(self, source: str, *events: Event) -> None:
         """Fold further events of a service, as its chain."""
         self.sent[source].extend(events)
-        await self.inbox.take(chain(source, self.sent[source], shard=0))
+        await self.inbox.take(chain(source, self.sent[source], shard=0, by=self.by))
 
     async def get(self, path: str, token: str = "") -> Reply:
         return _as_documented("GET", path, await self.gateway.client.get(path, token or bearer()))

@@ -71,7 +71,7 @@ TOPICS = {"billing": BILLING_EVENTS_TOPIC, "ledger": LEDGER_EVENTS_TOPIC, "notif
 TABLES = [table for projection in PROJECTIONS for table in projection.tables]
 
 
-def chain(source: str, events: Sequence[Event], shard: int = 3) -> list[Record]:
+def chain(source: str, events: Sequence[Event], shard: int = 3, by: str = "test") -> list[Record]:
     """Return the records of a shard's chain, one per event, each a decision; an approval's entry is of the same one."""
     records: list[Record] = []
     previous, previous_hash = 0, b""
@@ -86,7 +86,7 @@ def chain(source: str, events: Sequence[Event], shard: int = 3) -> list[Record]:
             version=position,
             recorded_at=AT,
             effective_date="2026-11-24",
-            actor=Actor("system", "test"),
+            actor=Actor("system", by),
             correlation="c",
             causation=None,
             payload=encode_event(event),

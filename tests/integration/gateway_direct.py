@@ -1,4 +1,4 @@
-"""What the ledger says of direct commands, as events."""
+"""Direct commands as finance sends them, and what the ledger says of them, as events."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from shared.contracts.direct import (
 )
 from shared.contracts.event import Event
 from shared.contracts.ledger import EntryPosted, Posting
+from shared.ids import base32
 
 BOOKS = "jrn_demo"
 DAY = "2026-11-20"
@@ -22,6 +23,18 @@ DIGEST = "d" * 64
 DEBIT = Leg(code="5020", sub_key="card", side="D", amount_minor=5)
 CREDIT = Leg(code="1010", sub_key="trust-1", side="C", amount_minor=5)
 _ENTRY: dict[str, Any] = {"effective_date": DAY, "currency": "USD", "reason": "fee", "note_version": 1}
+
+DEBIT_BODY = {"code": "5020", "sub_key": "card", "side": "D", "amount_minor": 5}
+CREDIT_BODY = {"code": "1010", "sub_key": "trust-1", "side": "C", "amount_minor": 5}
+JOURNAL: dict[str, Any] = {
+    "effective_date": DAY, "currency": "USD", "reason": "fee", "legs": [DEBIT_BODY, CREDIT_BODY],
+    "note": "the bank's letter",
+}  # fmt: skip
+REVERSAL: dict[str, Any] = {"effective_date": DAY, "reason": "correction"}
+
+
+def entry_of(name: str) -> str:
+    return f"ent_0_{base32(name.encode().ljust(16, b'_'))}"
 
 
 def _proposal(proposal: str, digest: str) -> dict[str, Any]:
@@ -62,11 +75,10 @@ def not_allowed(subject: str, reason: Any, field: str | None = None) -> DirectCo
     return DirectCommandRefused(account_id=BOOKS, subject=subject, reason=reason, field=field)
 
 
-def by_hand(entry: str) -> EntryPosted:
-    """Return the entry of a decision: it stands right after the last approval."""
+def by_hand(entry: str, proposal: str) -> EntryPosted:
     return EntryPosted(
-        account_id=BOOKS, entry_id=entry, group_id="g", rule="PR-90", cause_type="t", cause="c", effective_date=DAY,
-        currency="USD",
+        account_id=BOOKS, entry_id=entry, group_id="g", rule="PR-J", cause_type="t", cause="c", effective_date=DAY,
+        currency="USD", reference=proposal,
         postings=(
             Posting(code="5020", sub_key="card", side="D", amount_minor=5),
             Posting(code="1010", sub_key="trust-1", side="C", amount_minor=5),
@@ -83,22 +95,26 @@ DIRECT: list[Event] = [
     approved("jnl_3_a", "req_3_j1"),
     not_allowed("req_3_j2", "already_approved"),
     approved("jnl_3_a", "req_3_j3", last=True),
-    by_hand("ent_3_a"),
+    by_hand("ent_3_a", "jnl_3_a"),
     journal_proposed("jnl_3_b"),
     ended("jnl_3_b", "rejected", "req_3_j4"),
     journal_proposed("jnl_3_c"),
     approved("jnl_3_c", "req_3_j5"),
     ended("jnl_3_c", "refused", "req_3_j6", "ledger_account_frozen"),
-    not_allowed("jnl_3_d", "decided_elsewhere", "/legs/0/code"),
+    not_allowed("jnl_3_d", "decided_elsewhere", "legs.0.code"),
     reversal_proposed("rev_3_a", "ent_3_a"),
     reversal_proposed("rev_3_b", "ent_3_a", "e" * 64),
     approved("rev_3_a", "req_3_r1"),
     approved("rev_3_a", "req_3_r2", last=True),
-    by_hand("ent_3_b"),
+    by_hand("ent_3_b", "rev_3_a"),
     ended("rev_3_b", "lapsed"),
     not_allowed("rev_3_c", "reversal_exceeds_entry"),
     change_proposed("req_3_freeze", "gla_3_a", "freeze"),
     account_changed("req_3_freeze", "gla_3_a", "frozen"),
+    change_proposed("req_3_shut", "gla_3_a", "close"),
+    account_changed("req_3_shut", "gla_3_a", "frozen"),
+    ended("req_3_shut", "refused", reason="balance_not_zero"),
+    account_changed("req_3_shut", "gla_3_a", "frozen"),
     change_proposed("req_3_close", "gla_3_a", "close"),
     change_proposed("req_3_other", "gla_3_b"),
     not_allowed("req_3_again", "ledger_account_exists"),

@@ -21,6 +21,7 @@ from shared.telemetry import metrics
 from tests.conftest import Database, ServiceDatabase
 from tests.gateway_kit import account_body, invoice_body, payment_body
 from tests.integration.gateway_box import Box, gateway_box
+from tests.integration.gateway_direct import JOURNAL, REVERSAL, entry_of, journal_proposed, not_allowed
 from tests.integration.gateway_month import exception, issued, refused
 from tests.integration.test_gateway_projections import opened, planned
 
@@ -92,6 +93,8 @@ async def _one_of_each(box: Box) -> dict[str, str]:
         "transfer": (await box.post("/v1/transfers", given, "t")).body["transfer_id"],
         "merge": (await box.post("/v1/merges", moved, "m")).body["merge_id"],
         "statement": (await box.post("/v1/bank-statements", BANK, "s")).body["statement_id"],
+        "journal": (await box.post("/v1/journals", JOURNAL, "j")).body["journal_id"],
+        "reversal": (await box.post(f"/v1/entries/{entry_of('x')}/reversal", REVERSAL, "v")).body["reversal_id"],
         "request": explained.body["request_id"],
     }
 
@@ -119,6 +122,8 @@ async def test_a_request_without_a_word_for_60_seconds_is_told_once_until_it_is_
         assert sum((await watch.overdue()).values()) == len(ids) - number
     await box.tell("ledger", ExplanationRefused(request_id=ids["request"], exception_id="exc_0_x",
                                                 reason="exception_unknown"))  # fmt: skip
+    assert await watch.overdue() == {"journal": 1, "reversal": 1}
+    await box.tell("ledger", journal_proposed(ids["journal"]), not_allowed(ids["reversal"], "entry_unknown"))
     assert await watch.overdue() == {}
 
 

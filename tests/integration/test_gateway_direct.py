@@ -9,29 +9,26 @@ import pytest
 
 from services.gateway.domain.direct import LedgerAccountStatus
 from services.gateway.http.database import SQL
-from shared.ids import base32
 from tests.conftest import Database, ServiceDatabase
 from tests.gateway_kit import Reply, bearer
 from tests.integration.gateway_box import Box, gateway_box
 from tests.integration.gateway_direct import (
-    DAY,
+    CREDIT_BODY,
+    DEBIT_BODY,
     DIGEST,
+    JOURNAL,
+    REVERSAL,
     account_changed,
     approved,
     by_hand,
     change_proposed,
     ended,
+    entry_of,
     journal_proposed,
     not_allowed,
     reversal_proposed,
 )
 
-DEBIT = {"code": "5020", "sub_key": "card", "side": "D", "amount_minor": 5}
-CREDIT = {"code": "1010", "sub_key": "trust-1", "side": "C", "amount_minor": 5}
-JOURNAL: dict[str, Any] = {
-    "effective_date": DAY, "currency": "USD", "reason": "fee", "legs": [DEBIT, CREDIT], "note": "the bank's letter",
-}  # fmt: skip
-REVERSAL: dict[str, Any] = {"effective_date": DAY, "reason": "correction"}
 APPROVE = {"digest": DIGEST, "decision": "approve"}
 
 
@@ -44,10 +41,6 @@ def database(service_database: ServiceDatabase) -> Database:
 async def box(database: Database) -> AsyncIterator[Box]:
     async with gateway_box(database) as running:
         yield running
-
-
-def entry_of(name: str) -> str:
-    return f"ent_0_{base32(name.encode().ljust(16, b'_'))}"
 
 
 def opening(name: str) -> dict[str, Any]:
@@ -78,7 +71,7 @@ async def test_a_journal_is_shown_as_far_as_the_ledger_has_come(box: Box) -> Non
     assert told.body["approval"] == {
         "needed": 2, "given": 0, "digest": DIGEST, "approve_by": "2026-11-27T00:00:00.000000Z",
     }  # fmt: skip
-    assert (told.body["legs"], told.body["purpose"]) == ([DEBIT, CREDIT], "fee")
+    assert (told.body["legs"], told.body["purpose"]) == ([DEBIT_BODY, CREDIT_BODY], "fee")
     request = await box.post(f"/v1/journals/{journal}/approval", APPROVE, "journal-1")
     assert (request.status, request.body["subject"], request.body["operation"]) == (202, journal, "journals.approval")
     await box.tell("ledger", approved(journal, request.body["request_id"]))
@@ -87,7 +80,7 @@ async def test_a_journal_is_shown_as_far_as_the_ledger_has_come(box: Box) -> Non
     assert (shown["status"], shown["approval"]["given"], shown["entry_id"]) == ("awaiting_approval", 1, None)
     await box.tell("ledger", approved(journal, "req_0_x", last=True))
     assert (await box.get(f"/v1/journals/{journal}")).body["status"] == "awaiting_approval"
-    await box.tell("ledger", by_hand(entry_of("a")))
+    await box.tell("ledger", by_hand(entry_of("a"), journal))
     final = await box.post("/v1/journals", JOURNAL, "journal", Prefer="wait=1")
     assert (final.status, final.body["status"], final.body["entry_id"]) == (201, "posted", entry_of("a"))
     assert final.body["approval"]["given"] == 2
@@ -105,7 +98,7 @@ async def test_only_finance_and_auditors_read_the_note_of_who_proposed(box: Box)
 
 
 ENDS: list[tuple[list[Any], tuple[str, str | None, str | None, int]]] = [
-    ([not_allowed("", "decided_elsewhere", "/legs/0/code")], ("refused", "decided_elsewhere", "/legs/0/code", 201)),
+    ([not_allowed("", "decided_elsewhere", "legs.0.code")], ("refused", "decided_elsewhere", "/legs/0/code", 201)),
     ([journal_proposed(""), ended("", "rejected", "req_0_z")], ("rejected", None, None, 201)),
     ([journal_proposed(""), ended("", "lapsed")], ("lapsed", None, None, 201)),
     ([journal_proposed(""), ended("", "refused", "req_0_z", "ledger_account_frozen")],
@@ -140,7 +133,7 @@ async def test_the_same_key_with_other_legs_is_another_journal_and_refused(box: 
 async def test_reversals_of_an_entry_are_listed_newest_first_and_found_by_their_digest(box: Box) -> None:
     where = f"/v1/entries/{entry_of('list')}/reversal"
     assert (await box.get(where)).body == {"items": [], "next": None}
-    parts = {**REVERSAL, "legs": [DEBIT, CREDIT]}
+    parts = {**REVERSAL, "legs": [DEBIT_BODY, CREDIT_BODY]}
     asked = [await box.post(where, parts, f"list-{number}") for number in range(3)]
     ids = [reply.body["reversal_id"] for reply in asked]
     assert {(reply.status, reply.body["status"], reply.header("location")) for reply in asked} == {
@@ -156,7 +149,7 @@ async def test_reversals_of_an_entry_are_listed_newest_first_and_found_by_their_
     found = {one["reversal_id"]: one for one in (await box.get(where)).body["items"]}
     assert [found[name]["status"] for name in ids] == ["awaiting_approval", "awaiting_approval", "refused"]
     assert found[ids[2]]["reason"] == "reversal_exceeds_entry"
-    assert (found[ids[0]]["currency"], found[ids[0]]["parts"]) == ("USD", [DEBIT, CREDIT])
+    assert (found[ids[0]]["currency"], found[ids[0]]["parts"]) == ("USD", [DEBIT_BODY, CREDIT_BODY])
     assert [leg["side"] for leg in found[ids[0]]["legs"]] == ["C", "D"]
     decided = await box.post(f"{where}/approval", {**APPROVE, "digest": "e" * 64}, "list-approve")
     with psycopg.connect(box.database.dsn) as connection:
@@ -167,7 +160,7 @@ async def test_reversals_of_an_entry_are_listed_newest_first_and_found_by_their_
     assert decided.body["subject"] == entry
     unknown = await box.post(f"{where}/approval", {**APPROVE, "digest": "f" * 64}, "list-unknown")
     assert (unknown.status, unknown.body["code"], unknown.body["field"]) == (404, "proposal_unknown", "/digest")
-    await box.tell("ledger", approved(ids[1], "req_0_l", last=True), by_hand(entry_of("back")))
+    await box.tell("ledger", approved(ids[1], "req_0_l", last=True), by_hand(entry_of("back"), ids[1]))
     posted = await box.post(where, parts, "list-1")
     assert (posted.status, posted.body["status"]) == (201, "posted")
     assert posted.body["reversing_entry_id"] == entry_of("back")
@@ -292,6 +285,20 @@ async def test_accounts_are_listed_those_proposed_last_first_and_filtered_as_the
     rest = (await box.get(f"/v1/ledger-accounts?limit=3&cursor={first['next']}")).body
     assert [one["ledger_account_id"] for one in first["items"] + rest["items"]] == names[::-1]
     assert (await box.get("/v1/ledger-accounts", bearer(tenant="other"))).body["items"] == []
+
+
+async def test_an_account_that_could_not_be_closed_goes_on_and_says_why(box: Box) -> None:
+    account = (await box.post("/v1/ledger-accounts", opening("full"), "full")).body["ledger_account_id"]
+    change = await _change_of(box, account)
+    await box.tell("ledger", change_proposed(change, account), account_changed(change, account, "open"))
+    where = f"/v1/ledger-accounts/{account}"
+    change = (await box.post(f"{where}/close", {}, "full-close")).body["request_id"]
+    await box.tell("ledger", change_proposed(change, account, "close"), account_changed(change, account, "frozen"))
+    assert (await box.get(where)).body["status"] == "frozen"
+    await box.tell("ledger", ended(change, "refused", reason="balance_not_zero"),
+                   account_changed(change, account, "open"))  # fmt: skip
+    shown = (await box.get(where)).body
+    assert (shown["status"], shown["reason"], shown["pending"]) == ("open", "balance_not_zero", None)
 
 
 PLANS = [

@@ -29,7 +29,6 @@ from shared.contracts.billing import (
     PaymentSettled,
     Refusal,
 )
-from shared.contracts.direct import ProposalApproved
 from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Allocation, Event, Method, PremiumLine
 from shared.contracts.ledger import EntryPosted, ExplanationRefused, Posting
@@ -72,15 +71,14 @@ TABLES = [table for projection in PROJECTIONS for table in projection.tables]
 
 
 def chain(source: str, events: Sequence[Event], shard: int = 3, by: str = "test") -> list[Record]:
-    """Return the records of a shard's chain, one per event, each a decision; an approval's entry is of the same one."""
+    """Return the records of a shard's chain, one per event."""
     records: list[Record] = []
     previous, previous_hash = 0, b""
     for position, event in enumerate(events, 1):
         account = getattr(event, "account_id", ACCOUNT)
-        of_approval = isinstance(event, EntryPosted) and isinstance(events[position - 2], ProposalApproved)
         envelope = Envelope(
             tenant="demo",
-            event_id=f"{position - of_approval:028x}{of_approval:04x}",
+            event_id=f"{position:032x}",
             type=event.TYPE,
             stream=account,
             version=position,
@@ -348,6 +346,7 @@ LEFT: list[tuple[str, list[tuple[Any, ...]]]] = [
             ("req_3_other", True, None),
             ("req_3_r1", True, None),
             ("req_3_r2", True, None),
+            ("req_3_shut", True, None),
             ("req_3_v", True, None),
             ("req_3_x", True, None),
         ],
@@ -384,6 +383,7 @@ LEFT: list[tuple[str, list[tuple[Any, ...]]]] = [
             ("req_3_freeze", "gla_3_a", "freeze", "changed"),
             ("req_3_open", "gla_3_a", "open", "changed"),
             ("req_3_other", "gla_3_b", "open", "awaiting_approval"),
+            ("req_3_shut", "gla_3_a", "close", "refused"),
         ],
     ),
     (

@@ -44,7 +44,7 @@ class DirectViews:
             journal_id=journal_id,
             status=status,
             reason=reason if status is ProposalStatus.REFUSED else None,
-            field=field,
+            field=_pointer(field),
             effective_date=body["effective_date"],
             currency=body["currency"],
             purpose=body["reason"],
@@ -122,6 +122,11 @@ def _status(word: str | None) -> ProposalStatus:
     return ProposalStatus(word) if word else ProposalStatus.ACCEPTED
 
 
+def _pointer(field: str | None) -> str | None:
+    """Return a field that the ledger names (`legs.0.code`) as a JSON pointer."""
+    return None if field is None else "/" + field.replace(".", "/")
+
+
 def _legs(legs: Sequence[Mapping[str, object]]) -> tuple[Leg, ...]:
     return tuple(msgspec.convert(leg, Leg) for leg in legs)
 
@@ -145,7 +150,7 @@ def _reversal(row: Row, notes: Notes) -> Reversal:
         entry_id=body["entry_id"],
         status=status,
         reason=reason if status is ProposalStatus.REFUSED else None,
-        field=field,
+        field=_pointer(field),
         effective_date=body["effective_date"],
         currency=currency,
         purpose=body["reason"],
@@ -175,7 +180,7 @@ def _account(row: Row) -> LedgerAccount:
         sub_key=sub_key,
         currency=currency,
         status=opening or LedgerAccountStatus(status),
-        reason=reason if opening is LedgerAccountStatus.REFUSED else None,
+        reason=reason if word == ProposalStatus.REFUSED else None,
         pending=_pending(word, *pending),
         position=f"ledger.{shard}.{position}",
     )

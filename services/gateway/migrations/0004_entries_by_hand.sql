@@ -10,8 +10,8 @@ ALTER TABLE request
                AND (kind IN ('reversal', 'request')) = (subject IS NOT NULL));
 CREATE INDEX request_by_subject ON request (subject, created_at DESC, id DESC) WHERE subject IS NOT NULL;
 
--- What waits for approval, and what came of it. `subject` is the entry that a reversal takes back, or the ledger account
--- that a change is of; `decision` is what the last approval and the entry that it posts have in common.
+-- What waits for approval, and what came of it: `subject` is the entry that a reversal takes back, or the ledger account
+-- that a change is of; `entry_id` the entry that was posted.
 CREATE TABLE proposal_view (
     proposal_id      text PRIMARY KEY,
     tenant           text NOT NULL,
@@ -29,11 +29,9 @@ CREATE TABLE proposal_view (
     approvals_needed integer,
     approvals_given  integer NOT NULL DEFAULT 0,
     approve_by       timestamptz,
-    decision         text,
     entry_id         text
 ) WITH (fillfactor = 80);
 CREATE INDEX proposal_view_by_subject ON proposal_view (subject, position DESC) WHERE subject IS NOT NULL;
-CREATE INDEX proposal_view_by_decision ON proposal_view (decision) WHERE decision IS NOT NULL;
 
 CREATE TABLE ledger_account_view (
     ledger_account_id text PRIMARY KEY,

@@ -18,17 +18,16 @@ from shared.contracts.direct import (
     ReversalProposed,
 )
 from shared.contracts.ledger import EntryPosted
-from shared.eventlog.projections import Placed, send, send_by_key
-from shared.ids import ROOT_BYTES
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
-_DIRECT = "jrn_"
+_BOOKS = "jrn_"
 Proposed = JournalProposed | ReversalProposed | AccountChangeProposed
 
 
 class _Row(msgspec.Struct):
-    """The columns of `proposal_view` but the key and the entry; `approvals_given` counts those of this batch."""
+    """The columns of `proposal_view` but the key; `approvals_given` counts those of this batch."""
 
     tenant: str
     position: int
@@ -45,13 +44,13 @@ class _Row(msgspec.Struct):
     approvals_needed: int | None = None
     approvals_given: int = 0
     approve_by: str | None = None
-    decision: str | None = None
+    entry_id: str | None = None
 
 
 class Proposals:
     """Folds into `proposal_view`; the last word on a status counts.
 
-    The last approval and the entry that it posts are events of one decision, so that their ids begin alike.
+    An account that could not be closed goes on as before: that change of it is no change that came about.
     """
 
     name = "gateway.proposals"
@@ -59,40 +58,33 @@ class Proposals:
     tables: Sequence[str] = ("proposal_view",)
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None:
-        """Send the batch as one row per proposal, then the entries that were posted."""
+        """Send the batch as one statement, one row per proposal."""
         rows: dict[str, _Row] = {}
-        entries: dict[str, tuple[str]] = {}
         for placed in facts:
             match placed.fact.event:
                 case JournalProposed() | ReversalProposed() | AccountChangeProposed() as event:
                     _propose(_row(rows, event.proposal_id, placed), event, placed)
                 case ProposalApproved() as event:
-                    row = _row(rows, event.proposal_id, placed)
-                    row.approvals_given += 1
-                    row.decision = _decision(placed) if event.is_last else None
+                    _row(rows, event.proposal_id, placed).approvals_given += 1
                 case ProposalEnded() as event:
                     row = _row(rows, event.proposal_id, placed)
                     row.status, row.reason = ProposalStatus(event.outcome).value, event.reason
                 case LedgerAccountChanged() as event:
-                    _row(rows, event.proposal_id, placed).status = CHANGED
+                    row = _row(rows, event.proposal_id, placed)
+                    row.status = CHANGED if row.status != ProposalStatus.REFUSED else row.status
                 case DirectCommandRefused() as event:
                     row = _row(rows, event.subject, placed)
                     row.status, row.reason, row.field = ProposalStatus.REFUSED.value, event.reason, event.field
-                case EntryPosted(account_id=account_id, entry_id=entry_id) if account_id.startswith(_DIRECT):
-                    entries[_decision(placed)] = (entry_id,)
+                case EntryPosted(account_id=books, reference=str() as proposal_id) as event if books.startswith(_BOOKS):
+                    row = _row(rows, proposal_id, placed)
+                    row.status, row.entry_id = ProposalStatus.POSTED.value, event.entry_id
                 case _:
                     pass
         send_by_key(cursor, _SQL["fold"], {key: msgspec.structs.astuple(row) for key, row in rows.items()})
-        send(cursor, _SQL["entries"], [(decision, *entry) for decision, entry in sorted(entries.items())])
 
 
 def _row(rows: dict[str, _Row], proposal_id: str, placed: Placed) -> _Row:
     return rows.setdefault(proposal_id, _Row(placed.fact.envelope.tenant, placed.position))
-
-
-def _decision(placed: Placed) -> str:
-    """Return what the ids of all events of one decision begin with."""
-    return placed.fact.envelope.event_id[: 2 * ROOT_BYTES]
 
 
 def _propose(row: _Row, event: Proposed, placed: Placed) -> None:

@@ -85,7 +85,8 @@ class PendingChange(Resource, frozen=True, kw_only=True):
 class LedgerAccount(Resource, frozen=True, kw_only=True):
     """One code, sub-key and currency of the books; `frozen` and `closed` ones take no entry by hand.
 
-    To who asked that it be opened, `status` is that of their request: `refused` though others have opened it before.
+    `reason` says why the last change came to nothing; an account is frozen while it is being closed. To who asked that
+    it be opened, `status` is that of their request: `refused` though others have opened it before.
     """
 
     ledger_account_id: str

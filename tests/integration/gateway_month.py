@@ -1,6 +1,6 @@
 """What billing says in a month in which everything goes wrong: made by hand, for the gateway's projections."""
 
-from typing import Any
+from typing import Any, Literal
 
 from shared.contracts.billing import (
     AccountMoved,
@@ -47,7 +47,7 @@ from shared.contracts.billing import (
     TransferSent,
 )
 from shared.contracts.event import Allocation, Event, Method, PremiumLine
-from shared.contracts.ledger import AgeBucket, ExceptionChanged, ReconciliationReported
+from shared.contracts.ledger import AgeBucket, EntryPosted, ExceptionChanged, Posting, ReconciliationReported
 
 ACCOUNT, OTHER, INVOICE, NEXT_INVOICE = "acc_test", "acc_other", "inv_3_test", "inv_3_next"
 AT, LATER = "2026-11-24T06:00:00.000000Z", "2026-11-27T06:00:00.000000Z"
@@ -218,6 +218,19 @@ def transfer_sent(
     return TransferSent(
         **money(sum(minor for _, minor in sources), account), transfer_id=transfer, routed_to=OTHER, reason=reason,
         sources=tuple(Source(fund_id=fund, amount_minor=minor) for fund, minor in sources),
+    )  # fmt: skip
+
+
+def transfer_leg(transfer: str, side: Literal["D", "C"], minor: int, account: str = ACCOUNT) -> EntryPosted:
+    """Return the ledger's entry that puts credit on 2140 (C) or takes it from there (D)."""
+    other: Literal["D", "C"] = "C" if side == "D" else "D"
+    return EntryPosted(
+        account_id=account, entry_id=f"ent_{transfer}_{side}", group_id="g", rule="PR-16a" if side == "C" else "PR-16b",
+        cause_type="t", cause="c", effective_date=DAY, currency="USD",
+        postings=(
+            Posting(code="2110", sub_key=account, side=other, amount_minor=minor),
+            Posting(code="2140", sub_key=transfer, side=side, amount_minor=minor),
+        ),
     )  # fmt: skip
 
 

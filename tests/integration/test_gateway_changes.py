@@ -11,14 +11,13 @@ import pytest
 from services.gateway.domain.changes import (
     FINAL_MERGE,
     FINAL_REFUND,
-    FINAL_TRANSFER,
     MergeStatus,
     RefundStatus,
     TransferStatus,
 )
 from services.gateway.domain.payment import FINAL, PaymentStatus
 from services.gateway.http.database import SQL
-from shared.contracts.billing import Refusal
+from shared.contracts.billing import Refusal, TransferCompleted
 from shared.contracts.event import Event
 from tests.conftest import Database, ServiceDatabase
 from tests.gateway_kit import Reply, account_body, bearer, invoice_body, payment_body
@@ -36,6 +35,7 @@ from tests.integration.gateway_month import (
     given_up,
     held,
     issued,
+    money,
     moved,
     paid,
     part,
@@ -43,6 +43,7 @@ from tests.integration.gateway_month import (
     refused,
     released,
     sent,
+    transfer_leg,
     transfer_sent,
     voided,
 )
@@ -267,6 +268,14 @@ async def test_credit_goes_to_another_household(box: Box) -> None:
     await box.tell("billing", transfer_sent(transfer, (payment, 30), account=account))
     assert (await box.get(f"/v1/transfers/{transfer}")).body["status"] == "under_way"
     assert (await _payment(box, payment))["unapplied_minor"] == 70
+    await box.tell("billing", TransferCompleted(**money(30, account), transfer_id=transfer))
+    await box.tell("ledger", transfer_leg(transfer, "D", 30, to))
+    assert (await box.get(f"/v1/transfers/{transfer}")).body["status"] == "under_way"
+    waiting = asyncio.create_task(box.post("/v1/transfers", asked, "t", Prefer="wait=5"))
+    await asyncio.sleep(0.05)
+    await box.tell("ledger", transfer_leg(transfer, "C", 30, account))
+    replayed = await waiting
+    assert (replayed.status, replayed.body["status"]) == (201, "completed")
     own = "trf_0_" + "0" * 23
     await box.tell("billing", transfer_sent(own, (payment, 70), account=account, reason="merge"))
     shown = (await box.get(f"/v1/transfers/{own}")).body
@@ -375,7 +384,7 @@ WAITS: list[tuple[str, type[StrEnum], set[StrEnum]]] = [
         "INSERT INTO transfer_view (transfer_id, tenant, account_id, shard, position, status)"
         " SELECT 'x_' || word, '', '', 0, 1, word" + EVERY,
         TransferStatus,
-        {*FINAL_TRANSFER},
+        {TransferStatus.REFUSED, TransferStatus.COMPLETED},
     ),
     ("INSERT INTO merge_view (merge_id, status) SELECT 'x_' || word, word" + EVERY, MergeStatus, {*FINAL_MERGE}),
 ]
@@ -386,7 +395,9 @@ def test_a_wait_ends_where_a_status_is_final_or_a_person_must_act(
     database: Database, rows: str, statuses: type[StrEnum], wanted: set[StrEnum]
 ) -> None:
     words = [status.value for status in statuses]
+    half_posted = "INSERT INTO transfer_posted_view VALUES ('x_completed', 1, 1), ('x_returned', 0, 1)"
     with psycopg.connect(database.admin_dsn) as connection:
+        connection.execute(half_posted)
         connection.execute(rows.encode(), (words,))
         found = connection.execute(SQL["finals"], {"ids": ["x_" + word for word in words]}).fetchall()
         connection.rollback()

@@ -63,3 +63,12 @@ def request_status(done: bool, refused: bool) -> RequestStatus:
     if done:
         return RequestStatus.DONE
     return RequestStatus.REFUSED if refused else RequestStatus.ACCEPTED
+
+
+def transfer_status(billing: TransferStatus | None, ledger_posted: bool) -> TransferStatus:
+    """Return a transfer's status: `under_way` until the ledger, too, has all that billing says has happened."""
+    if billing is None:
+        return TransferStatus.ACCEPTED
+    if billing in (TransferStatus.COMPLETED, TransferStatus.RETURNED) and not ledger_posted:
+        return TransferStatus.UNDER_WAY
+    return billing

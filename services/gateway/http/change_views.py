@@ -10,6 +10,7 @@ from services.gateway.domain.changes import (
     RequestStatus,
     TransferStatus,
     request_status,
+    transfer_status,
 )
 from services.gateway.http.database import Reads, Row
 from services.gateway.http.resources.changes import (
@@ -98,14 +99,14 @@ class ChangeViews:
     async def transfer(self, transfer_id: str) -> Transfer:
         """Return a transfer, asked for or of a merge."""
         (account_id, source, shard, position, created_at, to_account_id, minor, currency, purpose, word,
-         reason) = await self._row("transfer", transfer_id)  # fmt: skip
+         reason, posted) = await self._row("transfer", transfer_id)  # fmt: skip
         return Transfer(
             transfer_id=transfer_id,
             account_id=account_id,
             to_account_id=to_account_id,
             amount=Amount(minor=minor, currency=currency),
             purpose=purpose,
-            status=TransferStatus(word) if word else TransferStatus.ACCEPTED,
+            status=transfer_status(TransferStatus(word) if word else None, posted),
             reason=reason,
             created_at=rfc3339(created_at),
             position=f"{source}.{shard}.{position}",

@@ -43,7 +43,8 @@ FULL JOIN (SELECT * FROM refund_view WHERE refund_id = %(id)s) v ON v.refund_id 
 SELECT coalesce(r.account_id, v.account_id), CASE WHEN r.id IS NULL THEN 'billing' ELSE 'gateway' END,
     coalesce(r.shard, v.shard), coalesce(r.position, v.position), coalesce(r.created_at, v.sent_at),
     coalesce(r.body->>'to_account_id', v.to_account_id), coalesce((r.body->>'amount_minor')::bigint, v.amount_minor),
-    coalesce(r.body->>'currency', v.currency), coalesce(r.body->>'reason', v.purpose), v.status, v.reason
+    coalesce(r.body->>'currency', v.currency), coalesce(r.body->>'reason', v.purpose), v.status, v.reason,
+    EXISTS (SELECT FROM transfer_posted_view WHERE transfer_id = %(id)s AND debit_minor = credit_minor)
 FROM (SELECT * FROM request WHERE id = %(id)s AND kind = 'transfer') r
 FULL JOIN (SELECT * FROM transfer_view WHERE transfer_id = %(id)s) v ON v.transfer_id = r.id;
 

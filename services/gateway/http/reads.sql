@@ -126,8 +126,9 @@ UNION ALL
 SELECT refund_id FROM refund_view
 WHERE refund_id = ANY (%(ids)s) AND status IN ('refused', 'awaiting_approval', 'completed', 'bounced', 'cancelled')
 UNION ALL
-SELECT transfer_id FROM transfer_view
-WHERE transfer_id = ANY (%(ids)s) AND status IN ('refused', 'completed', 'returned')
+SELECT transfer_id FROM transfer_view LEFT JOIN transfer_posted_view p USING (transfer_id)
+WHERE transfer_id = ANY (%(ids)s)
+    AND (status = 'refused' OR (status IN ('completed', 'returned') AND p.debit_minor = p.credit_minor))
 UNION ALL
 SELECT merge_id FROM merge_view WHERE merge_id = ANY (%(ids)s) AND status IN ('refused', 'completed', 'ended')
 UNION ALL

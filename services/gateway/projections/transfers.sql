@@ -12,3 +12,9 @@ SET status = coalesce(excluded.status, v.status), reason = coalesce(excluded.rea
 -- name: sources
 INSERT INTO transfer_source_view (transfer_id, fund_id, amount_minor)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[]);
+
+-- name: posted
+INSERT INTO transfer_posted_view AS v (transfer_id, debit_minor, credit_minor)
+SELECT * FROM unnest(%s::text[], %s::numeric[], %s::numeric[])
+ON CONFLICT (transfer_id) DO UPDATE
+SET debit_minor = v.debit_minor + excluded.debit_minor, credit_minor = v.credit_minor + excluded.credit_minor;

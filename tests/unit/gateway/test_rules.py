@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.changes import request_status
+from services.gateway.domain.changes import TransferStatus, request_status, transfer_status
 from services.gateway.domain.fields import ACCOUNT_ID, EMAIL, THING_ID, is_day, is_month, is_return_url, wrong_month
 from services.gateway.domain.payment import (
     FINAL,
@@ -147,3 +147,15 @@ def test_nothing_may_stand_behind_a_field_not_even_a_line_break() -> None:
     )
     assert not is_day("2026-01-01\n")
     assert not is_month("2026-01\n")
+
+
+@pytest.mark.parametrize("posted", [False, True])
+@pytest.mark.parametrize("billing", [None, *TransferStatus])
+def test_a_transfer_has_ended_only_when_the_ledger_has_posted_what_came_out(
+    billing: TransferStatus | None, posted: bool
+) -> None:
+    status = transfer_status(billing, posted)
+    if billing in (TransferStatus.COMPLETED, TransferStatus.RETURNED):
+        assert status is (billing if posted else TransferStatus.UNDER_WAY)
+    else:
+        assert status is (billing or TransferStatus.ACCEPTED)

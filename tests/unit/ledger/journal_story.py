@@ -136,7 +136,7 @@ class JournalStory:
     def changed(self, change: str, *places: str, **more: Any) -> "JournalStory":
         """Carry out a change of each account."""
         for place in places:
-            self.approved(change_request(change, place, f"chg_{next(self.numbers)}", **more))
+            self.approved(change_request(change, place, f"did_{next(self.numbers)}", **more))
         return self
 
     def closed(self, place: str, balance_minor: int = 0) -> "JournalStory":

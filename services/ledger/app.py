@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.ledger.alarms import BooksAlarm, LimitAlarm
 from services.ledger.config import LedgerSettings
 from services.ledger.handlers import REGISTRY
+from services.ledger.journals.keeper import JournalKeeper
 from services.ledger.projections import PROJECTIONS
 from services.ledger.reconciliation.reconciler import Reconciler
 from shared.eventlog.held_shard import ShardContext, ShardPart
@@ -17,6 +18,7 @@ def parts(context: ShardContext) -> Sequence[ShardPart]:
     return (
         ProjectionRunner(context, PROJECTIONS),
         Reconciler(context),
+        JournalKeeper(context),
         LimitAlarm(context),
         BooksAlarm(context),
     )

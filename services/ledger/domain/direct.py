@@ -216,4 +216,4 @@ def end_closing(command: EndClosing, journal: Journal, context: Context) -> Sequ
     if command.balance_minor == 0:
         return (_changed(journal, command.proposal_id, plan, "closed", command.positions),)
     ended = _ended(journal, command.proposal_id, None, "refused", "balance_not_zero")
-    return (ended, _changed(journal, command.proposal_id, plan, proposal.before))
+    return (_changed(journal, command.proposal_id, plan, proposal.before), ended)

@@ -151,7 +151,7 @@ def test_an_account_with_something_in_it_stands_as_before(before: str) -> None:
         story.changed("freeze", CASH)
     story.changed("close", CASH)
 
-    ended, changed = story.end_closing(-1)
+    changed, ended = story.end_closing(-1)
 
     assert isinstance(ended, ProposalEnded)
     assert (ended.outcome, ended.reason, ended.request_id) == ("refused", "balance_not_zero", None)

@@ -1,0 +1,154 @@
+"""Ends what waits in journals: lapses what was not approved in time, and closes frozen accounts that hold nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import psycopg
+
+from services.ledger.domain.direct import EndClosing, LapseProposal
+from services.ledger.domain.journal import PREFIX, Journal, evolve, initial
+from services.ledger.domain.proposals import ChangePlan
+from services.ledger.handlers import REGISTRY
+from services.ledger.journals.open_proposals import Name, OpenProposals
+from services.ledger.journals.reading import Held, held, journals
+from shared.contracts.envelope import open_fact
+from shared.contracts.event import Actor
+from shared.decider import Command
+from shared.errors import WorldFault
+from shared.eventlog.command import Submitted
+from shared.eventlog.desk import schema_hashes
+from shared.eventlog.held_shard import ShardContext
+from shared.eventlog.ports import EventRow
+from shared.ids import event_id, root_of_key
+from shared.instants import text_of
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
+
+TICK_S = 1.0
+WAIT_FOR_PROJECTIONS_S = 0.1
+
+
+class JournalKeeper:
+    """A part of a held shard of the ledger.
+
+    It stores nothing: what is open is in the log, and a command that was decided already adds nothing. A frozen account
+    is closed or let go once the projections of all shards have reached the ends that their logs had after the freeze.
+    """
+
+    def __init__(self, context: ShardContext, tick_s: float = TICK_S) -> None:
+        self.open = OpenProposals()
+        self._context = context
+        self._tick_s = tick_s
+        self._loaded = False
+        self._early: list[EventRow] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to load the journals; what is due is ended then."""
+        self._tasks = [asyncio.get_running_loop().create_task(self._run())]
+
+    def committed(self, rows: Sequence[EventRow]) -> None:
+        """Fold a commit, or keep it until the journals are loaded."""
+        if self._loaded:
+            self.open.take(rows)
+        else:
+            self._early.extend(row for row in rows if row.stream.startswith(PREFIX))
+
+    async def stop(self) -> None:
+        """Stop at once: what was not ended is found again by the next owner."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not await self._patiently(self._load):
+            await asyncio.sleep(self._tick_s)
+        await asyncio.gather(self._every_tick(self._lapse), self._every_tick(self._close))
+
+    async def _every_tick(self, duty: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._patiently(duty)
+            await asyncio.sleep(self._tick_s)
+
+    async def _patiently(self, duty: Callable[[], Awaitable[None]]) -> bool:
+        """Tell whether a duty was done; what the world hinders is tried again at the next tick."""
+        try:
+            await duty()
+        except (WorldFault, psycopg.Error) as error:
+            log.warning("journal_duty_waits", shard=self._context.shard, duty=duty.__name__, error=repr(error))
+            return False
+        except Exception as error:
+            log.critical("journal_duty_failed", shard=self._context.shard, duty=duty.__name__, exc_info=error)
+            return False
+        return True
+
+    async def _load(self) -> None:
+        context = self._context
+        streams = await asyncio.to_thread(journals, context.dsn, context.shard)
+        stored = await context.store.load(context.shard, streams, schema_hashes(REGISTRY)["jrn"])
+        for stream, one in stored.items():
+            journal = msgspec.json.decode(one.snapshot, type=Journal) if one.version else initial(stream)
+            version = one.version
+            for row in one.rows:
+                journal, version = evolve(journal, open_fact(row.data).event), row.version
+            self.open.begin(stream, version, journal)
+        self.open.take(self._early)
+        self._early.clear()
+        self._loaded = True
+
+    async def _lapse(self) -> None:
+        due = self.open.due(text_of(self._context.clock.now()))
+        await self._submit_all(
+            [(name, LapseProposal(account_id=name.stream, proposal_id=name.proposal_id)) for name in due]
+        )
+
+    async def _close(self) -> None:
+        closing = list(self.open.closing.items())
+        if not closing:
+            return
+        found = await self._held([plan for _, plan in closing])
+        await self._submit_all(
+            [
+                (
+                    name,
+                    EndClosing(
+                        account_id=name.stream,
+                        proposal_id=name.proposal_id,
+                        balance_minor=minor,
+                        positions=found.positions,
+                    ),
+                )
+                for (name, _), minor in zip(closing, found.balances_minor, strict=True)
+            ]
+        )
+
+    async def _held(self, plans: Sequence[ChangePlan]) -> Held:
+        ends = await self._context.store.ends(range(self._context.shards))
+        while (found := await asyncio.to_thread(held, self._context.dsn, plans, ends)) is None:
+            await asyncio.sleep(WAIT_FOR_PROJECTIONS_S)
+        return found
+
+    async def _submit_all(self, commands: Sequence[tuple[Name, Command]]) -> None:
+        """Submit each, so that they can share a commit; one that fails is tried again, and keeps no other back."""
+        answers = await asyncio.gather(*(self._submit(*one) for one in commands), return_exceptions=True)
+        for (name, command), answer in zip(commands, answers, strict=True):
+            if isinstance(answer, WorldFault):
+                log.warning("journal_waits", stream=name.stream, command=command.TYPE, error=repr(answer))
+            elif isinstance(answer, Exception):
+                log.critical(
+                    "journal_stands_still", proposal_id=name.proposal_id, command=command.TYPE, exc_info=answer
+                )
+
+    async def _submit(self, name: Name, command: Command) -> None:
+        root = root_of_key(name.tenant, "ledger", command.TYPE, name.stream, name.proposal_id)
+        await self._context.writer.submit(
+            Submitted(
+                command=command,
+                tenant=name.tenant,
+                root=root,
+                actor=Actor("system", "ledger"),
+                correlation=event_id(root, 0).hex(),
+            )
+        )

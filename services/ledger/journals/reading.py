@@ -1,0 +1,47 @@
+"""Which journals a shard has, and what all shards together hold of ledger accounts, at named positions."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+
+from services.ledger.domain.journal import PREFIX
+from services.ledger.domain.proposals import ChangePlan
+from services.ledger.projections.balances import Balances
+from shared.eventlog.projection_runner import positions_of
+from shared.postgres.queries import queries
+from shared.postgres.settings import conninfo
+
+_SQL = queries(Path(__file__).with_suffix(".sql"))
+APPLICATION = "piperoll-ledger-journals"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Debits less credits of each account that was asked for, from one snapshot of the database."""
+
+    balances_minor: tuple[int, ...]
+    positions: dict[str, int]
+
+
+def journals(dsn: str, shard: int) -> list[str]:
+    """Return the streams of a shard's journals."""
+    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection:
+        rows = connection.execute(_SQL["journals"], (shard, PREFIX)).fetchall()
+    return [stream for (stream,) in rows]
+
+
+def held(dsn: str, plans: Sequence[ChangePlan], ends: Mapping[int, int]) -> Held | None:
+    """Return what is in the accounts of `plans`; None where a shard's projection is not at its log's end in `ends`."""
+    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        positions = positions_of(cursor, Balances.name, Balances.version, "ledger")
+        if any(positions.get(shard, 0) < end for shard, end in ends.items()):
+            return None
+        columns: list[list[Any]] = [
+            [plan.code for plan in plans], [plan.sub_key for plan in plans], [plan.currency for plan in plans],
+        ]  # fmt: skip
+        rows = cursor.execute(_SQL["balances"], columns).fetchall()
+    named = {str(shard): position for shard, position in sorted(positions.items())}
+    return Held(tuple(int(minor) for _, minor in rows), named)

@@ -6,17 +6,23 @@ SERVICES = ("gateway", "billing", "ledger", "notifier")
 
 
 def prepare(admin_dsn: str, shards: int, service_password: str | None = None) -> None:
-    """Make or migrate every service's database and the people database; repeated, it changes nothing.
+    """Make or migrate every service's database; repeated, it changes nothing.
 
     `service_password` is given to the services' roles, for a server that asks for one; ours knows its users itself.
     """
-    from shared.postgres.provision import provision, provision_people
+    from shared.postgres.provision import provision
 
     for service in SERVICES:
         provision(admin_dsn, service, shards)
-    provision_people(admin_dsn)
     if service_password is not None:
         _set_passwords(admin_dsn, service_password)
+
+
+def prepare_people(admin_dsn: str) -> None:
+    """Make or migrate the people database, with the roles of those that read it; repeated, it changes nothing."""
+    from shared.postgres.provision import provision_people
+
+    provision_people(admin_dsn)
 
 
 def _set_passwords(admin_dsn: str, password: str) -> None:

@@ -7,9 +7,8 @@ import signal
 import time
 
 from deploy.local.errors import LocalStackError
-from deploy.local.files import read_json_object
 from deploy.local.folder import StateFolder
-from deploy.local.leftovers import is_alive, sweep
+from deploy.local.leftovers import is_alive, sweep_recorded
 
 _STOP_WITHIN_S = 60.0
 _POLL_S = 0.05
@@ -17,7 +16,6 @@ _POLL_S = 0.05
 
 def stop(state: StateFolder) -> bool:
     """Stop it and return when nothing is left; False when nothing ran."""
-    record = read_json_object(state.running)
     supervisor = state.supervisor()
     pid, started = supervisor.get("pid"), supervisor.get("started")
     ran = isinstance(pid, int) and isinstance(started, str) and is_alive(pid, started)
@@ -25,10 +23,7 @@ def stop(state: StateFolder) -> bool:
         _end(pid, started)
     elif state.is_locked():
         raise LocalStackError(f"{state} is held by a process that is just starting or stopping: try again in a moment")
-    processes = record.get("processes")
-    swept = sweep(processes) if isinstance(processes, dict) else []
-    state.running.unlink(missing_ok=True)
-    return ran or bool(swept)
+    return bool(sweep_recorded(state.running)) or ran
 
 
 def _end(pid: int, started: str) -> None:

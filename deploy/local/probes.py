@@ -6,6 +6,7 @@ import asyncio
 import re
 import struct
 from functools import partial
+from typing import LiteralString
 
 from deploy.local.program import Probe
 
@@ -25,6 +26,11 @@ def kafka_ready(port: int) -> Probe:
 def postgres_ready(dsn: str) -> Probe:
     """Ready when a connection is accepted."""
     return partial(_accepts_connection, dsn)
+
+
+def archive_ready(dsn: str) -> Probe:
+    """Ready when somebody receives the server's WAL through a slot."""
+    return partial(_is_received, dsn)
 
 
 async def http_get(port: int, path: str, limit_s: float = _LIMIT_S) -> tuple[int, bytes]:
@@ -73,11 +79,19 @@ async def _answers_api_versions(port: int) -> bool:
 
 
 async def _accepts_connection(dsn: str) -> bool:
+    return await _answers_true(dsn, "SELECT true")
+
+
+async def _is_received(dsn: str) -> bool:
+    return await _answers_true(dsn, "SELECT bool_or(active) FROM pg_replication_slots WHERE slot_name LIKE 'piperoll%'")
+
+
+async def _answers_true(dsn: str, question: LiteralString) -> bool:
     import psycopg
 
     try:
         async with await psycopg.AsyncConnection.connect(dsn, connect_timeout=2, autocommit=True) as connection:
-            await connection.execute("SELECT 1")
+            row = await (await connection.execute(question)).fetchone()
     except psycopg.OperationalError:
         return False
-    return True
+    return row is not None and row[0] is True

@@ -125,6 +125,11 @@ class Stack:
         """The superuser's connection string."""
         return self._endpoints.admin_dsn
 
+    @property
+    def people_admin_dsn(self) -> str:
+        """The superuser's connection string at the people database's server."""
+        return self._endpoints.people_admin_dsn
+
     def dsn(self, service: str) -> str:
         """Return the connection string of the service's own role and database."""
         return self._endpoints.dsn(service)

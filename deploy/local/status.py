@@ -14,7 +14,8 @@ from deploy.local.files import read_json_object
 from deploy.local.folder import StateFolder
 from deploy.local.layout import HEALTH_PATHS
 from deploy.local.leftovers import is_alive
-from deploy.local.probes import http_get, kafka_ready, postgres_ready
+from deploy.local.probes import archive_ready, http_get, kafka_ready, postgres_ready
+from deploy.local.program import Probe
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ async def _state_of(name: str, entry: Mapping[str, Any], record: Mapping[str, An
     pid, started, port = entry.get("pid"), entry.get("started"), entry.get("port")
     if not isinstance(pid, int) or not isinstance(started, str) or not is_alive(pid, started):
         return "down", {}
-    if name == "postgres":
-        return ("ready" if await postgres_ready(str(record.get("admin_dsn")))() else "not ready"), {}
+    if probe := _server_probe(name, record):
+        return ("ready" if await probe() else "not ready"), {}
     if not isinstance(port, int):
         return "not ready", {}
     if name == "kafka":
@@ -105,6 +106,19 @@ async def _state_of(name: str, entry: Mapping[str, Any], record: Mapping[str, An
     except (OSError, TimeoutError):
         return "not ready", {}
     return ("ready" if status == 200 else "not ready"), _object(body)
+
+
+def _server_probe(name: str, record: Mapping[str, Any]) -> Probe | None:
+    """Return how a process is asked that answers on no port of its own."""
+    match name:
+        case "postgres":
+            return postgres_ready(str(record.get("admin_dsn")))
+        case "people":
+            return postgres_ready(str(record.get("people_admin_dsn")))
+        case "archive":
+            return archive_ready(str(record.get("admin_dsn")))
+        case _:
+            return None
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

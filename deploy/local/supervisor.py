@@ -11,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import databases, identity, kafka, postgres
+from deploy.local.archive import ARCHIVE, Archive
 from deploy.local.files import read_json_object, write_atomically
 from deploy.local.folder import StateFolder
 from deploy.local.home import Say
 from deploy.local.keeper import Keeper
 from deploy.local.layout import SERVICES, SHARDS, Endpoints, card_program, mail_program, port_names, service_programs
-from deploy.local.leftovers import started_mark, sweep
+from deploy.local.leftovers import started_mark, sweep_recorded
 from deploy.local.ports import settle_ports
 from deploy.local.program import Program
+
+_ARCHIVE_LOOK_S = 1.0
 
 
 class Supervisor:
@@ -30,6 +33,7 @@ class Supervisor:
         self.state = state
         self.keepers: dict[str, Keeper] = {}
         self.endpoints: Endpoints | None = None
+        self._archiving: asyncio.Task[None] | None = None
         self._names = names
         self._environment = environment
         self._say = say
@@ -38,12 +42,10 @@ class Supervisor:
     def sweep_leftovers(self) -> None:
         """End what an earlier supervisor that was killed left in this folder."""
         left = read_json_object(self.state.running)
-        processes = left.get("processes")
-        swept = sweep(processes) if isinstance(processes, dict) else []
+        swept = sweep_recorded(self.state.running)
         if swept:
             self._say(f"ended what a killed stack had left: {', '.join(swept)}")
         _drop_sockets(left.get("sockets"))
-        self.state.running.unlink(missing_ok=True)
 
     async def start(self, limit_s: float) -> None:
         """Start everything; return when the infrastructure is ready and the services are started.
@@ -53,7 +55,7 @@ class Supervisor:
         self.endpoints = self._settle(settle_ports(self.state.ports, port_names(self._names, self._environment)))
         self._record()
         async with asyncio.TaskGroup() as group:
-            for step in (self._postgres, self._kafka, self._identity, self._mail, self._card):
+            for step in (self._postgres, self._people, self._kafka, self._identity, self._mail, self._card):
                 group.create_task(step(self.endpoints, limit_s))
         for service in SERVICES:
             if service.name in self._names:
@@ -70,6 +72,8 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop the services, then what they stand on."""
+        if self._archiving is not None:
+            self._archiving.cancel()
         for are_services in (True, False):
             those = [keeper for keeper in self.keepers.values() if keeper.program.is_service is are_services]
             await asyncio.gather(*(keeper.stop() for keeper in those))
@@ -80,18 +84,22 @@ class Supervisor:
     def _settle(self, ports: Mapping[str, int]) -> Endpoints:
         given = self._environment
         dsn, sockets, password = given.get("PIPEROLL_POSTGRES_DSN", ""), None, None
-        if "postgres" in self._names:
-            sockets = postgres.socket_folder(self.state.path / "socket")
-            dsn = postgres.admin_dsn(sockets)
-        elif "password" in dsn or "@" in dsn:
+        if "password" in dsn or "@" in dsn:
             password = self.state.secret("postgres-services.password")
+        if "postgres" in self._names or "people" in self._names:
+            sockets = postgres.socket_folder(self.state.path / "socket")
+        if sockets is not None and "postgres" in self._names:
+            dsn = postgres.admin_dsn(sockets)
+        people_dsn = dsn
+        if sockets is not None and "people" in self._names:
+            people_dsn = postgres.admin_dsn(sockets, postgres.PEOPLE_PORT)
         bootstrap = given.get("PIPEROLL_KAFKA_BOOTSTRAP", "")
         if "kafka" in self._names:
             bootstrap = f"127.0.0.1:{ports['kafka']}"
         issuer = given.get("PIPEROLL_OIDC_ISSUER", "")
         if "identity" in self._names:
             issuer = f"http://127.0.0.1:{ports['identity']}/{identity.ISSUER_ID}"
-        return Endpoints(ports, sockets, dsn, bootstrap, issuer, password)
+        return Endpoints(ports, sockets, dsn, people_dsn, bootstrap, issuer, password)
 
     def _keep(self, program: Program) -> Keeper:
         keeper = Keeper(program, self._record, self._say)
@@ -100,12 +108,36 @@ class Supervisor:
         return keeper
 
     async def _postgres(self, endpoints: Endpoints, limit_s: float) -> None:
-        if endpoints.sockets is not None:
+        if endpoints.sockets is not None and "postgres" in self._names:
             data = await asyncio.to_thread(postgres.lay_out, self.state.postgres, self._say)
             keeper = self._keep(postgres.program(data, endpoints.sockets, self.state.logs / "postgres.log"))
             await keeper.wait_ready(asyncio.get_running_loop().time() + limit_s)
+            self._archiving = asyncio.create_task(self._archive(endpoints.admin_dsn), name="archive")
         if self._provision:
             await asyncio.to_thread(databases.prepare, endpoints.admin_dsn, SHARDS, endpoints.service_password)
+            if "people" not in self._names:
+                await asyncio.to_thread(databases.prepare_people, endpoints.people_admin_dsn)
+
+    async def _people(self, endpoints: Endpoints, limit_s: float) -> None:
+        if endpoints.sockets is not None and "people" in self._names:
+            data = await asyncio.to_thread(postgres.lay_out, self.state.people, self._say)
+            keeper = self._keep(postgres.people_program(data, endpoints.sockets, self.state.logs / "people.log"))
+            await keeper.wait_ready(asyncio.get_running_loop().time() + limit_s)
+            if self._provision:
+                await asyncio.to_thread(databases.prepare_people, endpoints.people_admin_dsn)
+
+    async def _archive(self, admin_dsn: str) -> None:
+        """Keep the archiver of the newest backup, from the moment that the backup has named it in the state folder."""
+        kept: Archive | None = None
+        while True:
+            wanted = Archive.of(self.state)
+            if wanted != kept:
+                if kept is not None:
+                    await self.keepers.pop(ARCHIVE).stop()
+                if wanted is not None:
+                    self._keep(wanted.program(admin_dsn, self.state.logs / f"{ARCHIVE}.log"))
+                kept = wanted
+            await asyncio.sleep(_ARCHIVE_LOOK_S)
 
     async def _kafka(self, endpoints: Endpoints, limit_s: float) -> None:
         if "kafka" in self._names:
@@ -159,6 +191,7 @@ class Supervisor:
             "supervisor": {"pid": os.getpid(), "started": started_mark(os.getpid())},
             "sockets": str(endpoints.sockets) if endpoints and endpoints.sockets else None,
             "admin_dsn": endpoints.admin_dsn if endpoints else None,
+            "people_admin_dsn": endpoints.people_admin_dsn if endpoints else None,
             "bootstrap": endpoints.bootstrap if endpoints else None,
             "issuer": endpoints.issuer if endpoints else None,
             "processes": processes,

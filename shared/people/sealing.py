@@ -59,6 +59,10 @@ class MasterKey:
         except ValueError as error:
             raise ValueError(f"{path} must hold {KEY_BYTES * 2} hexadecimal characters a line") from error
 
+    def knows(self, key_id: str) -> bool:
+        """Say whether members' keys that were wrapped under this id can be unwrapped."""
+        return key_id in self._keys
+
     def wrap(self, data_key: bytes, tenant: str, member_id: str) -> bytes:
         """Return a member's data key as it is stored beside `id`."""
         return _seal(self._keys[self.id], data_key, _wrapping(self.id, tenant, member_id))

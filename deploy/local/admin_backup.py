@@ -11,6 +11,12 @@ State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's
 DEFAULT_STATE = Path(".piperoll")
 
 
+def mount(admin: typer.Typer) -> None:
+    """Add `backup` and `restore` to the operator's commands."""
+    admin.command()(backup)
+    admin.command()(restore)
+
+
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder, best on another disk.")],
     people: Annotated[

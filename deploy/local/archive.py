@@ -39,11 +39,11 @@ class Archive:
         write_atomically(state.archive, json.dumps(asdict(self)) + "\n")
 
     def program(self, admin_dsn: str, log: Path) -> Program:
-        """Return what receives the WAL; it ends when the server does, and goes on where it stopped."""
+        """Return what receives the WAL; it waits while the server is away, and goes on where it stopped."""
         receive = str(postgres.binaries() / "pg_receivewal")
         return Program(
             name=ARCHIVE,
-            argv=(receive, "--directory", self.folder, "--slot", self.slot, "--no-loop", "--dbname", admin_dsn),
+            argv=(receive, "--directory", self.folder, "--slot", self.slot, "--dbname", admin_dsn),
             env=postgres.environment(),
             probe=archive_ready(admin_dsn),
             log=log,

@@ -70,7 +70,10 @@ def restore(state: StateFolder, folder: Path, *, replace: bool = False, say: Say
 
 def behind_topics(state: StateFolder) -> dict[str, tuple[int, ...]]:
     """Return the shards, by service, whose topic holds what their log has lost."""
+    from shared.kafka.topics import ensure_topics
+
     with Stack(state.path, only=("postgres", "kafka")) as stack:
+        asyncio.run(ensure_topics(stack.bootstrap, SHARDS))
         found = {service: asyncio.run(_behind(stack, service)) for service in sorted({one.service for one in SERVICES})}
     return {service: shards for service, shards in found.items() if shards}
 

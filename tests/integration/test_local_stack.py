@@ -263,8 +263,8 @@ def test_up_in_the_foreground_stops_with_all_it_started(tmp_path: Path, how: sig
         said.append(up.stdout.read())
     assert up.returncode == 0, said
     assert "stopped; nothing is left running" in said[-1]
-    assert len(status["processes"]) == 5
-    assert [started_mark(each["pid"]) for each in status["processes"]] == [None] * 5
+    assert len(status["processes"]) == 6
+    assert [started_mark(each["pid"]) for each in status["processes"]] == [None] * 6
     assert piperoll("status", "--state", str(tmp_path)).returncode == 1
 
 

@@ -8,10 +8,12 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.local import databases, identity, kafka, postgres
 from deploy.local.archive import ARCHIVE, Archive
+from deploy.local.errors import LocalStackError
 from deploy.local.files import read_json_object, write_atomically
 from deploy.local.folder import StateFolder
 from deploy.local.home import Say
@@ -21,7 +23,7 @@ from deploy.local.leftovers import started_mark, sweep_recorded
 from deploy.local.ports import settle_ports
 from deploy.local.program import Program
 
-_ARCHIVE_LOOK_S = 1.0
+_ARCHIVE_LOOK_S, _ARCHIVE_READY_S = 1.0, 30.0
 
 
 class Supervisor:
@@ -135,7 +137,9 @@ class Supervisor:
                 if kept is not None:
                     await self.keepers.pop(ARCHIVE).stop()
                 if wanted is not None:
-                    self._keep(wanted.program(admin_dsn, self.state.logs / f"{ARCHIVE}.log"))
+                    keeper = self._keep(wanted.program(admin_dsn, self.state.logs / f"{ARCHIVE}.log"))
+                    with suppress(LocalStackError):
+                        await keeper.wait_ready(asyncio.get_running_loop().time() + _ARCHIVE_READY_S)
                 kept = wanted
             await asyncio.sleep(_ARCHIVE_LOOK_S)
 

@@ -58,7 +58,7 @@ def test_an_unknown_program_is_refused() -> None:
 def test_a_service_is_told_its_own_database_and_role(tmp_path: Path) -> None:
     told = environment_of("billing", tmp_path)
     assert "user=piperoll_billing dbname=piperoll_billing" in told["PIPEROLL_POSTGRES_DSN"]
-    assert "port=5433 user=piperoll_billing dbname=piperoll_people" in told["PIPEROLL_PEOPLE_DSN"]
+    assert "user=piperoll_billing dbname=piperoll_people host=/tmp/sockets port=5433" in told["PIPEROLL_PEOPLE_DSN"]
     assert told["PIPEROLL_SERVICE"] == "billing"
     assert told["PIPEROLL_PROFILE"] == "local"
     assert told["PIPEROLL_CARD_WEBHOOK_SECRET"].startswith("whsec_")

@@ -6,6 +6,7 @@
     │   └── Conflict        same id, other content: names both
     ├── WorldFault          the world's fault: retry within a bound
     │   ├── StoreDown       PostgreSQL cannot be reached
+    │   │   └── RowHeld     another transaction holds a row for too long
     │   ├── UnknownCommit   the connection was lost in COMMIT: ask before going on
     │   ├── Overloaded      a bounded queue is full: 503 with Retry-After
     │   └── OnHold          the household waits behind a parked record
@@ -50,6 +51,10 @@ class WorldFault(PiperollError):
 
 class StoreDown(WorldFault):
     """PostgreSQL cannot be reached; nothing was stored."""
+
+
+class RowHeld(StoreDown):
+    """Another transaction holds a row and did not let it go in time; nothing was stored."""
 
 
 class UnknownCommit(WorldFault):

@@ -12,7 +12,7 @@ from psycopg.abc import PQGen
 from psycopg.errors import Error
 from psycopg.pq.abc import PGresult
 
-from shared.errors import AlreadyStored, Fenced, OwnFault, PiperollError, StoreDown, UnknownCommit
+from shared.errors import AlreadyStored, Fenced, OwnFault, PiperollError, RowHeld, StoreDown, UnknownCommit
 from shared.eventlog.append_rows import copy_buffer, held_of, one_row, optional_text, row_arrays, rows_of
 from shared.eventlog.ports import Batch, EventRow, Held, Mode, SideRows
 from shared.faults import ArmedFault, Point, reach
@@ -38,7 +38,7 @@ SQL = queries(Path(__file__).parent / "sql" / "store.sql")
 COPY_FROM_ROWS = 96
 # Classes of SQLSTATE that no repetition mends: data, integrity, syntax and rights, our triggers, corruption.
 _OURS = ("0A", "22", "23", "42", "P0", "PR", "XX")
-FENCED, FALLING, UNIQUE_VIOLATION = "PRF01", "PRF02", "23505"
+FENCED, FALLING, UNIQUE_VIOLATION, ROW_HELD = "PRF01", "PRF02", "23505", "55P03"
 _TIMESTAMPTZ = 1184
 
 
@@ -55,14 +55,16 @@ def append(
     side: Sequence[Call] = (),
     *,
     locked: bool = False,
+    hasty: bool = False,
 ) -> PQGen[datetime]:
     """Store the batches in one transaction and commit it; return the database's clock after the last fence.
 
-    `locked` says that the transaction is open and holds the shards' rows, so that the fence can wait for the end.
+    `locked` says that the transaction is open and holds the shards' rows, so that the fence can wait for the end;
+    `hasty` that it waits for no row longer than a moment.
     """
     large = [batch for batch in batches if len(batch.rows) >= COPY_FROM_ROWS]
     small = [batch for batch in batches if 0 < len(batch.rows) < COPY_FROM_ROWS]
-    calls = [_fence(batches)] if batches else [call("now")]
+    calls = [_fence(batches, hasty)] if batches else [call("now")]
     opening = 0 if locked else 1
     now: datetime | None = None
     if not locked:
@@ -139,6 +141,8 @@ def fault_of(error: Exception, unknown: bool) -> PiperollError:
         return OwnFault(str(error))
     if state == UNIQUE_VIOLATION:
         return AlreadyStored(str(error))
+    if state == ROW_HELD:
+        return RowHeld(str(error))
     if state is not None and state[:2] in _OURS:
         return OwnFault(str(error))
     return StoreDown(str(error))
@@ -148,13 +152,16 @@ def _clock(fenced: PGresult) -> datetime:
     return as_time(fenced.get_value(fenced.ntuples - 1, 0)) if fenced.ntuples else as_time(int8(0))
 
 
-def _fence(batches: Sequence[Batch]) -> Call:
-    if len(batches) == 1:
+def _fence(batches: Sequence[Batch], hasty: bool) -> Call:
+    if len(batches) == 1 and not hasty:
         return call("fence", *_fence_row(batches[0]))
     rows = [_fence_row(batch) for batch in batches]
     turned = list(zip(*rows, strict=True))
     types = (INT4, TEXT, INT8, INT8, INT8, BYTEA, _TIMESTAMPTZ)
-    return call("fence_all", *(array(oid, column) for oid, column in zip(types, turned, strict=True)))
+    return call(
+        "fence_hastily" if hasty else "fence_all",
+        *(array(oid, column) for oid, column in zip(types, turned, strict=True)),
+    )
 
 
 def _fence_row(batch: Batch) -> tuple[bytes, ...]:

@@ -96,9 +96,12 @@ class PostgresStore(PostgresPlaces):
     async def append(self, batch: Batch) -> datetime:
         return await self._groups.append(batch)
 
-    async def _append(self, batches: Sequence[Batch]) -> datetime:
+    async def _append(self, batches: Sequence[Batch], hasty: bool) -> datetime:
         async with self._sessions.lend() as session:
-            work = again_after_lock_timeout(session, lambda: append(session, batches))
+            if hasty:
+                work = append(session, batches, hasty=True)
+            else:
+                work = again_after_lock_timeout(session, lambda: append(session, batches))
             return await self._sessions.run(session, work, [batch.shard for batch in batches])
 
     async def append_shared(

@@ -68,13 +68,22 @@ class PostgresAdapter:
     async def append_unanswered(self, batch: Batch, *, stored: bool) -> None:
         if stored:
             faults.arm(faults.Point.STORE_IN_COMMIT)
-            await self.store.append(batch)
+            try:
+                await self.store.append(batch)
+            finally:
+                await self.reached(batch)
             return
         async with await psycopg.AsyncConnection.connect(self.database.admin_dsn) as admin:
             await admin.execute("SELECT FROM shard WHERE shard = %s FOR UPDATE", (batch.shard,))
             appending = asyncio.create_task(self.store.append(batch))
             await self.kill_the_waiting(admin)
             await appending
+
+    async def reached(self, batch: Batch) -> None:
+        """Return once the server has done what it was sent; whoever asks before ends it."""
+        async with asyncio.timeout(10):
+            while (await self.store.ends([batch.shard]))[batch.shard] < batch.next_position - 1:
+                await asyncio.sleep(0.01)
 
     async def kill_the_waiting(self, admin: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
         for _ in range(200):

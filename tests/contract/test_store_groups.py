@@ -33,6 +33,13 @@ async def at_once(store: PostgresStore, batches: Sequence[Batch]) -> list[dateti
     return await asyncio.gather(*(store.append(one) for one in batches), return_exceptions=True)
 
 
+async def committed(store: PostgresStore) -> None:
+    """Return once the server has done what it was sent; whoever asks before ends it."""
+    async with asyncio.timeout(10):
+        while await store.ends(range(SHARDS)) != dict.fromkeys(range(SHARDS), 1):
+            await asyncio.sleep(0.01)
+
+
 async def next_epoch(store: PostgresStore, lost: Batch) -> Batch:
     """Return the batch to be stored again where its fate is that."""
     assert await store.fate_of(lost) is Fate.REDO
@@ -44,6 +51,7 @@ async def test_a_group_whose_commit_was_stored_unanswered_is_committed_for_every
     batches = [batch(held, [row(held)]) for held in await taken(store)]
     faults.arm(faults.Point.STORE_IN_COMMIT)
     assert [type(answer) for answer in await at_once(store, batches)] == [UnknownCommit] * SHARDS
+    await committed(store)
     fates = await asyncio.gather(*(store.fate_of(one) for one in batches))
     assert fates == [Fate.COMMITTED] * SHARDS
     assert await store.ends(range(SHARDS)) == dict.fromkeys(range(SHARDS), 1)
@@ -77,6 +85,7 @@ async def test_of_an_unanswered_group_a_shard_that_was_taken_meanwhile_is_told_n
     batches = [batch(held, [row(held)]) for held in await taken(store)]
     faults.arm(faults.Point.STORE_IN_COMMIT)
     await at_once(store, batches)
+    await committed(store)
     await other.take_over(1)
     fates = await asyncio.gather(*(store.fate_of(one) for one in batches), return_exceptions=True)
     assert fates[0] is fates[2] is Fate.COMMITTED

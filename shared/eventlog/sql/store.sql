@@ -8,6 +8,12 @@ SELECT fence(f.shard, f.mode, f.epoch, f.held_position, f.new_position, f.head, 
 FROM unnest($1::integer[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::timestamptz[])
     AS f (shard, mode, epoch, held_position, new_position, head, recorded_at);
 
+-- name: fence_hastily
+WITH hasty AS MATERIALIZED (SELECT set_config('lock_timeout', '50ms', true))
+SELECT fence(f.shard, f.mode, f.epoch, f.held_position, f.new_position, f.head, f.recorded_at)
+FROM hasty, unnest($1::integer[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::timestamptz[])
+    AS f (shard, mode, epoch, held_position, new_position, head, recorded_at);
+
 -- name: insert_one
 INSERT INTO event_{shard} (shard, position, stream, version, event_id, type, data, digest, trace)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);

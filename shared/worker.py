@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 
 import uvloop
 
@@ -20,12 +21,14 @@ from shared.eventlog.relay import topic_ahead_of_log
 from shared.faults import arm_from
 from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
+from shared.kafka.signals import KafkaSignals
 from shared.kafka.tails import KafkaTails
 from shared.settings import ProcessSettings
 from shared.telemetry import metrics
 from shared.telemetry.collector import settle
 from shared.telemetry.health import Health, HealthServer, health_of
 from shared.telemetry.logs import configure, logger
+from shared.upkeep import Upkeep
 
 log = logger(__name__)
 
@@ -66,6 +69,19 @@ class Worker:
             self._handle,
             settings.instance,
         )
+        self._upkeep = Upkeep(
+            service,
+            settings.instance,
+            consumed_by(service),
+            self._store,
+            self._publisher,
+            partial(KafkaSignals, settings.kafka_bootstrap, f"{service}-{settings.instance}-signals", settings.shards),
+            self._around.clock,
+            lambda: {shard: held.relay for shard, held in self._held.items()},
+            lambda: {shard: held.writer.book for shard, held in self._held.items()},
+            self._inbox.behind,
+        )
+        self._keeping: asyncio.Task[None] | None = None
         self._health = HealthServer(settings.http_host, settings.http_port, self._inbox.healthy, self._ready)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -73,9 +89,14 @@ class Worker:
         """Serve health and join the group; shards come when they are assigned."""
         await self._health.start()
         await self._inbox.start()
+        self._keeping = asyncio.get_running_loop().create_task(self._upkeep.run())
+        self._keeping.add_done_callback(self._keeping_ended)
 
     async def stop(self) -> None:
         """Leave the group, drain every shard, flush the relay."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         await self._inbox.stop()
         await self._give_up(list(self._held))
         await self._publisher.stop()
@@ -138,6 +159,11 @@ class Worker:
         held = self._held.get(shard)
         if held is not None and held.writer.lost is error:
             log.critical("fenced_shard_not_assigned_again", shard=shard)
+            self._fail(error)
+
+    def _keeping_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("upkeep_failed", error=repr(error), exc_info=error)
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:

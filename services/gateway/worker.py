@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 from services.gateway.alarms import RequestAlarm
 from services.gateway.config import GatewaySettings
@@ -25,11 +26,13 @@ from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.relay import PollingRelay, topic_ahead_of_log
 from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
+from shared.kafka.signals import KafkaSignals
 from shared.kafka.tails import KafkaTails
 from shared.telemetry import metrics
 from shared.telemetry.collector import settle
 from shared.telemetry.health import Health, HealthServer, ShardHealth, health_of
 from shared.telemetry.logs import logger
+from shared.upkeep import Upkeep
 
 log = logger(__name__)
 
@@ -66,6 +69,18 @@ class GatewayWorker:
             self._handle,
             settings.instance,
         )
+        self._upkeep = Upkeep(
+            SERVICE,
+            settings.instance,
+            consumed_by(SERVICE),
+            self._store,
+            self._publisher,
+            partial(KafkaSignals, settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}-signals", settings.shards),
+            self._clock,
+            lambda: self._relay.relays if self._relay is not None else {},
+            lambda: {shard: one.book for shard, one in self._shards.items()},
+            self._inbox.behind,
+        )
         self._health = HealthServer(settings.http_host, settings.http_port, self._inbox.healthy, self._ready)
         self._copies: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
@@ -80,7 +95,7 @@ class GatewayWorker:
         await self._health.start()
         self._folder.open()
         relaying = loop.create_task(self._relay_all())
-        looking = [loop.create_task(self._look_after()), loop.create_task(self._look_at_requests())]
+        looking = [loop.create_task(work()) for work in (self._look_after, self._look_at_requests, self._upkeep.run)]
         for task in (relaying, *looking):
             task.add_done_callback(self._ended)
         await self._inbox.start()

@@ -95,6 +95,10 @@ class CursorBook:
             self.troubles[chain] = Trouble(verdict, now, record.position, record.previous)
         return verdict
 
+    def silent(self, chain: ChainKey, end: int, now: float) -> None:
+        """Mark a chain whose source has published up to `end` and of which nothing comes: a gap without a record."""
+        self.troubles.setdefault(chain, Trouble(Verdict.GAP, now, end, end))
+
     def pending(self) -> list[Cursor]:
         """Return the cursors that moved since they were last stored; they go with the next commit, or within 1 s."""
         return [self.cursors[chain] for chain in sorted(self._dirty)]

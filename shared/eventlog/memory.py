@@ -1,6 +1,6 @@
 """The log in memory, for tests: the same promises as PostgreSQL's, over the library's in-memory recorder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from eventsourcing.persistence import IntegrityError, StoredEvent
@@ -8,6 +8,7 @@ from eventsourcing.popo import POPOApplicationRecorder
 
 from shared.clock import Clock, SystemClock
 from shared.errors import AlreadyStored, Fenced, OwnFault, StoreDown, UnknownCommit, WorldFault
+from shared.eventlog.places import First, Part
 from shared.eventlog.ports import (
     Batch,
     Cursor,
@@ -96,6 +97,7 @@ class MemoryPlaces:
     def __init__(self) -> None:
         self._relay: dict[int, tuple[int, dict[tuple[str, int], tuple[int, bytes]]]] = {}
         self._seeks: dict[tuple[str, int], int] = {}
+        self._firsts: dict[int, dict[Part, First]] = {}
 
     async def relay_place(self, shard: int) -> tuple[int, dict[tuple[str, int], tuple[int, bytes]]]:
         position, chains = self._relay.get(shard, (0, {}))
@@ -107,6 +109,13 @@ class MemoryPlaces:
         before, kept = self._relay.get(shard, (0, {}))
         further = {chain: place for chain, place in chains.items() if place[0] > kept.get(chain, (0, b""))[0]}
         self._relay[shard] = (max(before, position), {**kept, **further})
+
+    async def firsts(self, shard: int) -> dict[Part, First]:
+        return dict(self._firsts.get(shard, {}))
+
+    async def save_firsts(self, shard: int, firsts: Mapping[Part, First]) -> None:
+        _, chains = self._relay.get(shard, (0, {}))
+        self._firsts.setdefault(shard, {}).update({part: first for part, first in firsts.items() if part in chains})
 
     async def seeks(self) -> dict[tuple[str, int], int]:
         return dict(self._seeks)
@@ -219,6 +228,10 @@ class MemoryStore(MemoryPlaces):
     async def ends(self, shards: Sequence[int]) -> dict[int, int]:
         self._answer()
         return {shard: self.shards[shard].next_position - 1 for shard in shards}
+
+    async def log_heads(self, shards: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+        self._answer()
+        return {shard: (self.shards[shard].next_position - 1, self.shards[shard].head) for shard in shards}
 
     async def save_snapshots(self, shard: int, snapshots: Sequence[tuple[str, int, bytes, bytes]]) -> None:
         self._answer()

@@ -3,7 +3,10 @@
 A place lost in a crash of the server only repeats what came after it, so these commits wait for no disk.
 """
 
+from collections.abc import Mapping, Sequence
+
 from shared.eventlog.append import call
+from shared.eventlog.places import First, Part
 from shared.eventlog.postgres_sessions import Sessions
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, array, int4, int8, read_bytes, read_int, read_text
 from shared.postgres.wire import BEGIN, pipeline
@@ -44,6 +47,33 @@ class PostgresPlaces:
                 )
             )
         await self._sessions.change(calls)
+
+    async def log_heads(self, shards: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+        result = await self._sessions.query(call("log_heads", array(INT4, [int4(shard) for shard in shards])))
+        return {
+            read_int(result, row, 0): (read_int(result, row, 1), read_bytes(result, row, 2))
+            for row in range(result.ntuples)
+        }
+
+    async def firsts(self, shard: int) -> dict[Part, First]:
+        result = await self._sessions.query(call("firsts", int4(shard)))
+        return {
+            (read_text(result, row, 0), read_int(result, row, 1)): First(
+                read_int(result, row, 2), None if result.get_value(row, 3) is None else read_int(result, row, 3)
+            )
+            for row in range(result.ntuples)
+        }
+
+    async def save_firsts(self, shard: int, firsts: Mapping[Part, First]) -> None:
+        saved = call(
+            "save_firsts",
+            int4(shard),
+            array(TEXT, [topic.encode() for topic, _ in firsts]),
+            array(INT4, [int4(partition) for _, partition in firsts]),
+            array(INT8, [int8(first.offset) for first in firsts.values()]),
+            array(INT8, [int8(-1 if first.at_ms is None else first.at_ms) for first in firsts.values()]),
+        )
+        await self._sessions.change([BEGIN, call("lazily"), saved])
 
     async def seeks(self) -> dict[tuple[str, int], int]:
         result = await self._sessions.query(call("seeks"))

@@ -16,6 +16,7 @@ from shared.contracts.topics import log_topics
 from shared.errors import RolledBack, WorldFault
 from shared.eventlog.outgoing import Chains, outgoing
 from shared.eventlog.ports import EventRow, Publisher, RelayStore, Store
+from shared.eventlog.refills import Refills
 from shared.faults import Point, reach
 from shared.telemetry.metrics import RELAY_FAILURES, RELAY_LAG, RELAY_POSITION
 
@@ -55,7 +56,8 @@ class Relay:
         self._publisher = publisher
         self._clock = clock
         self._batch = batch
-        self._chains: Chains = {}
+        self.chains: Chains = {}
+        self.refills = Refills(service, shard, shards, store, publisher, clock)
         self._saved = 0
         self._saved_at = 0.0
         self._known_end = 0
@@ -106,7 +108,7 @@ class Relay:
         self._woken.set()
 
     async def _read_place(self) -> None:
-        self.position, self._chains = await self._places.relay_place(self.shard)
+        self.position, self.chains = await self._places.relay_place(self.shard)
         self._saved = self.position
         self._saved_at = self._clock.monotonic()
         RELAY_POSITION.labels(self.service, self.shard).set(self.position)
@@ -118,9 +120,11 @@ class Relay:
         while len(rows) == self._batch and not self._stopped.is_set():
             rows = await self._publish_and_read_on(rows)
             await self._save_when_due()
+            await self.refills.step(self.position)
         if rows:
             await self._publish(rows)
         await self._save_when_due()
+        await self.refills.step(self.position)
         await self._wait()
 
     async def _after(self, position: int) -> Sequence[EventRow]:
@@ -143,11 +147,11 @@ class Relay:
         return () if failed else reading.result()  # a log that cannot be read is asked again in the next pass
 
     async def _publish(self, rows: Sequence[EventRow]) -> None:
-        messages, chains = outgoing(self.service, self.shard, self._shards, rows, self._chains)
+        messages, chains = outgoing(self.service, self.shard, self._shards, rows, self.chains)
         reach(Point.RELAY_BEFORE_SEND)
         await self._publisher.publish(messages)
         reach(Point.RELAY_AFTER_SEND)
-        self.position, self._chains = rows[-1].position, chains
+        self.position, self.chains = rows[-1].position, chains
         self._known_end = max(self._known_end, self.position)
         RELAY_POSITION.labels(self.service, self.shard).set(self.position)
         RELAY_LAG.labels(self.service, self.shard).set(self.lag)
@@ -159,14 +163,16 @@ class Relay:
 
     async def _save(self) -> None:
         if self.position > self._saved:
-            await self._places.save_relay_place(self.shard, self.position, self._chains)
+            await self._places.save_relay_place(self.shard, self.position, self.chains)
             self._saved = self.position
         self._saved_at = self._clock.monotonic()
 
     async def _wait(self) -> None:
-        """Sleep until woken; at most until the place is due to be saved, or the log is to be looked at again."""
+        """Sleep until woken; at most until the place is to be saved, the log looked at again, or a refill goes on."""
+        longest = SAVE_EVERY_S if self.position > self._saved else LOOK_AGAIN_S
+        refill = self.refills.due_in_s()
         try:
-            async with asyncio.timeout(SAVE_EVERY_S if self.position > self._saved else LOOK_AGAIN_S):
+            async with asyncio.timeout(longest if refill is None else min(longest, refill)):
                 await self._woken.wait()
         except TimeoutError:
             pass

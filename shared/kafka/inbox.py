@@ -98,6 +98,13 @@ class Inbox:
             behind[partition.topic] += max(0, self._end_of(partition) - offset)
         return behind
 
+    def behind(self, topic: str, shard: int) -> int:
+        """Return how many records of a partition of ours are not yet handled, as far as is known."""
+        partition = TopicPartition(topic, shard)
+        lane = self._lanes.get(shard)
+        handled = None if lane is None else lane.handled.get(partition)
+        return 0 if handled is None else max(0, self._end_of(partition) - handled)
+
     def faults(self) -> dict[int, BaseException]:
         """Return the shards that stand still by a fault of ours, each with it; others go on."""
         return {shard: lane.failed for shard, lane in self._lanes.items() if lane.failed is not None}

@@ -57,7 +57,7 @@ class Subscription:
             allow_auto_create_topics=False,
             request_timeout_ms=CLIENT_TIMEOUT_MS,
             retry_backoff_ms=100,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=10_000,
             connections_max_idle_ms=540_000,
             graceful_timeout=STOP_TIMEOUT_S,
             ack_policy=AckPolicy.MANUAL,

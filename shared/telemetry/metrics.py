@@ -122,6 +122,18 @@ RELAY_SENT = _counter("piperoll_relay_sent_total", "records", "Records acknowled
 RELAY_FAILURES = _counter(
     "piperoll_relay_failures_total", "batches", "Batches whose publishing failed", ["service", "shard"]
 )
+REFILLS_ASKED = _counter(
+    "piperoll_refills_asked_total", "requests", "Requests for records that a chain lacks here", ["service", "topic"]
+)
+REFILLS_SERVED = _counter(
+    "piperoll_refills_served_total", "refills", "Parts of a log published again to their end",
+    ["service", "shard", "topic"],
+)  # fmt: skip
+REFILLED = _counter("piperoll_refilled_total", "records", "Records published again by refills", ["service", "topic"])
+TOPICS_WIPED = _counter(
+    "piperoll_topics_wiped_total", "partitions", "Partitions found made anew or without their beginning",
+    ["service", "topic"],
+)  # fmt: skip
 PUBLISH_SECONDS = _histogram("piperoll_publish_seconds", "seconds", "From handing a batch to Kafka to all acknowledged")
 PRODUCER_REPLACED = _counter("piperoll_producer_replaced_total", "producers", "Producers given up as broken")
 # Inbox

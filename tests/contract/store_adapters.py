@@ -13,7 +13,8 @@ import psycopg
 from shared import faults
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
-from shared.eventlog.ports import Batch, EventRow, Held, Mode, RelayStore, Seeks, Store
+from shared.eventlog.places import ChainStore
+from shared.eventlog.ports import Batch, EventRow, Held, Mode, Seeks, Store
 from shared.eventlog.postgres import PostgresStore
 from tests.conftest import Database
 
@@ -23,7 +24,7 @@ SIDE_SQL = {"request": "INSERT INTO test_side SELECT * FROM unnest($1::text[], $
 SideRow = tuple[object, ...]
 
 
-class LogStore(Store, RelayStore, Seeks, Protocol):
+class LogStore(Store, ChainStore, Seeks, Protocol):
     async def close(self) -> None: ...
 
 

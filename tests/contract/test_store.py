@@ -10,6 +10,7 @@ import pytest
 
 from shared.errors import AlreadyStored, Fenced, OwnFault
 from shared.eventlog.merkle import root
+from shared.eventlog.places import First
 from shared.eventlog.ports import Cursor, Ended, Held, Parked
 from tests.contract.store_adapters import (
     SCHEMA,
@@ -211,6 +212,22 @@ async def test_a_relays_place_and_chains_never_go_back(owned: Adapter) -> None:
     await owned.store.save_relay_place(0, 9, {("t", 0): (9, b"a" * 32), ("u", 0): (8, b"b" * 32)})
     await owned.another().save_relay_place(0, 4, {("t", 0): (4, b"c" * 32)})
     assert await owned.store.relay_place(0) == (9, {("t", 0): (9, b"a" * 32), ("u", 0): (8, b"b" * 32)})
+
+
+async def test_how_partitions_began_is_kept_for_those_on_which_the_shard_has_records(owned: Adapter) -> None:
+    assert await owned.store.firsts(0) == {}
+    await owned.store.save_relay_place(0, 3, {("t", 0): (3, b"a" * 32), ("u", 0): (2, b"b" * 32)})
+    await owned.store.save_firsts(0, {("t", 0): First(7, 12), ("u", 0): First(0, None), ("v", 0): First(1, 2)})
+    await owned.store.save_relay_place(0, 4, {("t", 0): (4, b"c" * 32)})
+    assert await owned.another().firsts(0) == {("t", 0): First(7, 12), ("u", 0): First(0, None)}
+    assert await owned.store.firsts(1) == {}
+
+
+async def test_the_heads_of_logs_are_their_ends_and_compact_ranges(owned: Adapter) -> None:
+    held = await owned.store.take_over(1)
+    made = batch(held, [row(held), row(held, 1)])
+    await owned.store.append(made)
+    assert await owned.store.log_heads([0, 1]) == {0: (0, b""), 1: (2, made.head)}
 
 
 async def test_seeks_are_kept(owned: Adapter) -> None:

@@ -144,6 +144,18 @@ SELECT * FROM unnest($1::integer[], $2::text[], $3::integer[], $4::bigint[], $5:
 ON CONFLICT (shard, topic, partition) DO UPDATE SET position = excluded.position, hash = excluded.hash
 WHERE relay_chain.position < excluded.position;
 
+-- name: log_heads
+SELECT shard, next_position - 1, head FROM shard WHERE shard = ANY ($1::integer[]);
+
+-- name: firsts
+SELECT topic, partition, first_offset, first_ms FROM relay_chain
+WHERE shard = $1::integer AND first_offset IS NOT NULL;
+
+-- name: save_firsts
+UPDATE relay_chain SET first_offset = f.first_offset, first_ms = nullif(f.first_ms, -1)
+FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::bigint[]) AS f (topic, partition, first_offset, first_ms)
+WHERE relay_chain.shard = $1::integer AND relay_chain.topic = f.topic AND relay_chain.partition = f.partition;
+
 -- name: seeks
 SELECT topic, partition, "offset" FROM seek;
 

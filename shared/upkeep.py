@@ -1,0 +1,117 @@
+"""What a process does for its chains beside publishing and reading: tells their ends, hears others', mends what lacks.
+
+Nothing here is needed for what goes well; all of it is repeated, so a notice that is lost costs only time.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from shared.clock import Clock
+from shared.contracts.chains import Head, Refill
+from shared.errors import OwnFault, WorldFault
+from shared.eventlog.cursors import CursorBook
+from shared.eventlog.gaps import GapWatch, refill_message
+from shared.eventlog.heads import EVERY_S, Heads, head_message, head_of
+from shared.eventlog.ports import Publisher
+from shared.eventlog.postgres import PostgresStore
+from shared.eventlog.relay import Relay
+from shared.eventlog.wholeness import Wholeness, parts_of
+from shared.kafka.signals import KafkaSignals
+from shared.telemetry.logs import logger
+from shared.telemetry.metrics import REFILLS_ASKED
+
+log = logger(__name__)
+
+LOOK_EVERY_S = 1.0
+
+
+class Upkeep:
+    """One per process; `run` is its task. `relays` and `books` give the shards as they are held at the moment."""
+
+    def __init__(
+        self,
+        service: str,
+        instance: str,
+        topics: Sequence[str],
+        store: PostgresStore,
+        publisher: Publisher,
+        signals: Callable[[Callable[[Head], None], Callable[[Refill], None]], KafkaSignals],
+        clock: Clock,
+        relays: Callable[[], Mapping[int, Relay]],
+        books: Callable[[], Mapping[int, CursorBook]],
+        behind: Callable[[str, int], int],
+    ) -> None:
+        self._service = service
+        self._name = f"{service}.{instance}"
+        self._topics = topics
+        self._store = store
+        self._publisher = publisher
+        self._clock = clock
+        self._relays = relays
+        self._books = books
+        self._behind = behind
+        self._heads = Heads()
+        self._signals = signals(self._heads.hear, self._refill)
+        self._watches: dict[int, GapWatch] = {}
+        self._whole: dict[int, Wholeness] = {}
+
+    async def run(self) -> None:
+        """Go on until cancelled; a fault of the world is told and tried again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._signals.run())
+            group.create_task(self._every(LOOK_EVERY_S, self._ask_for_what_lacks))
+            group.create_task(self._every(EVERY_S, self._tell_and_mend))
+
+    async def _every(self, seconds: float, work: Callable[[], object]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                result = work()
+                if asyncio.iscoroutine(result):
+                    await result
+            except (WorldFault, OwnFault) as error:
+                log.warning("upkeep_waits", error=str(error))
+
+    def _refill(self, asked: Refill) -> None:
+        relay = self._relays().get(asked.shard) if asked.service == self._service else None
+        if relay is not None and relay.refills.ask(asked):
+            log.info("refill_asked_for", asked_by=asked.asked_by, topic=asked.topic, shard=asked.shard,
+                     partition=asked.partition, from_position=asked.from_position)  # fmt: skip
+
+    async def _ask_for_what_lacks(self) -> None:
+        now = self._clock.monotonic()
+        asked: list[Refill] = []
+        books = self._books()
+        self._watches = {shard: self._watches.get(shard) or self._watch(shard) for shard in books}
+        for shard, book in books.items():
+            asked += self._watches[shard].look(book, self._heads, self._behind, now)
+        for one in asked:
+            REFILLS_ASKED.labels(self._service, one.topic).inc()
+        await self._publisher.publish([refill_message(one) for one in asked])
+
+    def _watch(self, shard: int) -> GapWatch:
+        return GapWatch(self._name, shard, self._topics)
+
+    async def _tell_and_mend(self) -> None:
+        await self._signals.make_missing_topics()
+        relays = self._relays()
+        if not relays:
+            return
+        chains = {shard: relay.chains for shard, relay in relays.items()}
+        logs = await self._store.log_heads(list(relays))  # after the chains, which must not end above it
+        heads = [head_of(self._service, shard, logs[shard], of_shard) for shard, of_shard in chains.items()]
+        await self._publisher.publish([head_message(head) for head in heads])
+        await self._mend(relays)
+
+    async def _mend(self, relays: Mapping[int, Relay]) -> None:
+        kept = {shard: self._whole.get(shard) for shard in relays}
+        self._whole = {
+            shard: whole if whole is not None and whole.relay is relays[shard] else self._wholeness(relays[shard])
+            for shard, whole in kept.items()
+        }
+        found = await self._signals.firsts(parts_of(list(self._whole.values())))
+        for whole in self._whole.values():
+            await whole.look(found)
+
+    def _wholeness(self, relay: Relay) -> Wholeness:
+        return Wholeness(relay, self._store, self._store, self._clock)

@@ -127,7 +127,7 @@ async def test_a_verified_token_is_remembered_until_it_expires_and_no_longer() -
     now = [float(NOW)]
     keys = FixedKeys()
     tokens = Tokens(ISSUER, "piperoll", keys, lambda: now[0])
-    header = f"Bearer {bearer(exp=NOW + 100)}".encode()
+    header = f"Bearer {bearer(iat=NOW, exp=NOW + 100)}".encode()
     assert tokens.known(header) is None
     await tokens.verify(header)
     keys.keys.clear()

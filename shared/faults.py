@@ -35,6 +35,7 @@ class Point(StrEnum):
     MAIL_BEFORE_SEND = "mail.before_send"
     MAIL_AFTER_SEND = "mail.after_send"
     PROJECTION_BEFORE_COMMIT = "projection.before_commit"
+    PROJECTION_BEFORE_SWAP = "projection.before_swap"
 
 
 class ArmedFault(WorldFault):

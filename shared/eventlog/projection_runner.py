@@ -6,7 +6,7 @@ commit need not be durable: what is lost in a crash is folded again.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import psycopg
 
 from shared.contracts.envelope import open_fact
 from shared.eventlog.held_shard import ShardContext
+from shared.eventlog.own_log import OwnLog
 from shared.eventlog.ports import EventRow
-from shared.eventlog.projections import Placed, Projection
+from shared.eventlog.projections import CHANNEL, Placed, Projection
+from shared.eventlog.rebuild_process import Rebuilds
 from shared.faults import Point, reach
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
@@ -26,7 +28,6 @@ from shared.telemetry.logs import logger
 log = logger(__name__)
 
 _SQL = queries(Path(__file__).parent / "sql" / "projection.sql")
-CHANNEL = "projection"
 BATCH = 500
 FRESH_ROWS = 4 * BATCH
 LOOK_EVERY_S = 2.0
@@ -35,15 +36,27 @@ RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 
 
+_rebuilds = Rebuilds()
+
+
 class ProjectionRunner:
     """A part of a held shard. A projection that fails stands still, with its lag as alarm; it is tried again.
 
-    One runner's projections move together once they have caught up; a new version begins at nothing and folds alone
-    until then. After a commit it waits `gather_s`, so that a busy log is folded in batches.
+    One runner's projections move together once they have caught up. Where the tables hold another version than ours
+    the projection stands still: of an older one ours is rebuilt beside it and swapped in, a newer one is left to the
+    workers that know it. After a commit the runner waits `gather_s`, so that a busy log is folded in batches.
     """
 
-    def __init__(self, context: ShardContext, projections: Sequence[Projection], gather_s: float = GATHER_S) -> None:
+    def __init__(
+        self,
+        context: ShardContext,
+        projections: Sequence[Projection],
+        gather_s: float = GATHER_S,
+        rebuilds: Rebuilds = _rebuilds,
+    ) -> None:
         self.position = 0
+        self._rebuilds = rebuilds
+        self._standing: dict[str, int] = {}
         self._gather_s = gather_s
         self._context = context
         self._projections = projections
@@ -121,26 +134,47 @@ class ProjectionRunner:
         connection = self._connected()
         with connection.transaction(), connection.cursor() as cursor:
             behind = self._lock(cursor)
-            start = min(behind.values())
-            if not facts or start + 1 < facts[0].position or start >= facts[-1].position:
+            end = facts[-1].position if facts else 0
+            start = min(behind.values(), default=end)
+            if not facts or start + 1 < facts[0].position or start >= end:
                 return start
-            moved = [one for one in self._projections if behind[one.name] < facts[-1].position]
+            moved = [one for one in self._projections if behind.get(one.name, end) < end]
             for projection in moved:
                 projection.apply(cursor, [fact for fact in facts if fact.position > behind[projection.name]])
-            end = facts[-1].position
             cursor.execute(_SQL["move"], (end, *_keys(moved), service, shard))
             cursor.execute(_SQL["notify"], (CHANNEL, f"{service}.{shard}.{end}"))
             reach(Point.PROJECTION_BEFORE_COMMIT)
         return end
 
     def _lock(self, cursor: psycopg.Cursor[Any]) -> dict[str, int]:
-        """Lock the cursors' rows, made where they are missing, and return their positions by projection."""
-        keys, place = _keys(self._projections), (self._context.service, self._context.shard)
-        found = cursor.execute(_SQL["lock"], (*keys, *place)).fetchall()
-        if len(found) < len(self._projections):
-            cursor.execute(_SQL["begin"], (*place, *keys))
-            found = cursor.execute(_SQL["lock"], (*keys, *place)).fetchall()
-        return dict(found)
+        """Lock the cursors' rows and return the positions of the projections whose tables hold our version."""
+        names, place = [one.name for one in self._projections], (self._context.service, self._context.shard)
+        rows = cursor.execute(_SQL["lock"], (names, *place)).fetchall()
+        newest = {name: (version, position) for name, version, position in rows}
+        ours = {
+            one.name: newest[one.name][1] for one in self._projections if newest.get(one.name, (0,))[0] == one.version
+        }
+        others = [one for one in self._projections if one.name not in ours]
+        self._standing = {one.name: newest.get(one.name, (0, 0))[1] for one in others}
+        if others:
+            ours |= self._begin(cursor, others)
+        return ours
+
+    def _begin(self, cursor: psycopg.Cursor[Any], others: Sequence[Projection]) -> dict[str, int]:
+        """Begin at nothing what is in nobody's tables; of an older version have ours made beside it."""
+        service, shard = self._context.service, self._context.shard
+        found = cursor.execute(_SQL["versions"], ([one.name for one in others],)).fetchall()
+        versions: Mapping[str, int] = dict(found)
+        for one in others:
+            if versions.get(one.name, one.version) < one.version:
+                origin = OwnLog(self._context.dsn, service)
+                self._rebuilds.begin(self._context.dsn, service, one, origin)
+        new = [one for one in others if versions.get(one.name, one.version) == one.version]
+        if new:
+            cursor.execute(_SQL["begin"], (service, shard, *_keys(new)))
+        for one in new:
+            del self._standing[one.name]
+        return dict.fromkeys((one.name for one in new), 0)
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -159,13 +193,9 @@ class ProjectionRunner:
         for projection in self._projections:
             metrics.PROJECTION_SECONDS.labels(projection.name).observe(seconds)
             source = f"{self._context.service}.{self._context.shard}"
-            metrics.PROJECTION_LAG.labels(projection.name, source).set(max(0, self._end - self.position))
+            position = self._standing.get(projection.name, self.position)
+            metrics.PROJECTION_LAG.labels(projection.name, source).set(max(0, self._end - position))
 
 
 def _keys(projections: Sequence[Projection]) -> tuple[list[str], list[int]]:
     return [one.name for one in projections], [one.version for one in projections]
-
-
-def positions_of(cursor: psycopg.Cursor[Any], name: str, version: int, source: str) -> dict[int, int]:
-    """Return how far a projection has folded each shard of a log; a shard without facts is absent."""
-    return dict(cursor.execute(_SQL["positions"], (name, version, source)).fetchall())

@@ -1,84 +1,83 @@
-"""Proof that a projection is a fold of its facts: rebuilt beside the live one, both give the same digest.
+"""Proof that a projection is a fold of its facts: folded beside the live one, both give the same digest.
 
-The rebuild runs in a scratch schema that holds copies of the projection's tables and nothing else, and that is dropped
-at the end. The role of the DSN must be allowed to create schemas and to read the live tables.
+The fold runs in a scratch schema that holds copies of the projection's tables and nothing else, in a transaction that
+is rolled back at the end.
 """
 
-import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby
+from typing import Any
 
+import msgspec
 import psycopg
-from psycopg import sql
 
-from shared.contracts.envelope import open_fact
-from shared.eventlog.packing import unpack
-from shared.eventlog.projections import Placed, Projection
-from shared.postgres.queries import queries
+from shared.eventlog import scratch
+from shared.eventlog.origin import Origin, Positions, fold_range
+from shared.eventlog.own_log import OwnLog
+from shared.eventlog.projections import Placed, Projection, as_of_one_moment
+from shared.eventlog.swap import APPLICATION, FOLDING
 from shared.postgres.settings import conninfo
 
-_SQL = queries(Path(__file__).parent / "sql" / "projection.sql")
 BATCH = 500
-APPLICATION = "piperoll-rebuild"
 
 
-class _Table(NamedTuple):
-    schema: str
-    name: str
-    primary_key: Sequence[str]
+class Comparison(msgspec.Struct, frozen=True):
+    """A projection as it is and as its facts make it, at the same positions; `version` is the one in its tables."""
+
+    version: int
+    positions: Positions
+    live: str
+    folded: str
 
 
 def live_digest(dsn: str, projection: Projection) -> str:
     """Return the SHA-256 of all rows of the projection's tables, each ordered by its primary key."""
     with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return _digest(cursor, _tables(cursor, projection))
+        as_of_one_moment(cursor, projection)
+        return scratch.digest(cursor, projection)
 
 
 def rebuild_digest(dsn: str, projection: Projection, facts: Iterable[Placed]) -> str:
     """Return the digest of the projection folded from `facts` alone; the facts of one shard come in their order."""
-    scratch = f"rebuild_{secrets.token_hex(6)}"
-    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection:
-        with connection.cursor() as cursor:
-            live = _tables(cursor, projection)
-            cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(scratch)))
-            for table in live:
-                cursor.execute(
-                    sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
-                        sql.Identifier(scratch, table.name), sql.Identifier(table.schema, table.name)
-                    )
-                )
-            cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(scratch)))
-            for batch in _batches(facts):
-                projection.apply(cursor, batch)
-            digest = _digest(cursor, [table._replace(schema=scratch) for table in live])
-        connection.rollback()
-    return digest
+
+    def fold(cursor: psycopg.Cursor[Any]) -> None:
+        for batch in _batches(facts):
+            projection.apply(cursor, batch)
+
+    return _folded_digest(dsn, projection, fold)
+
+
+def compare(dsn: str, projection: Projection, origin: Origin) -> Comparison:
+    """Take the live digest as of one moment, and fold exactly up to where the live projection stood then."""
+    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
+        as_of_one_moment(cursor, projection)
+        version, positions = origin.live(cursor, projection.name)
+        live = scratch.digest(cursor, projection)
+    ranges = {place: (0, position) for place, position in positions.items()}
+    folded = _folded_digest(dsn, projection, lambda cursor: fold_range(cursor, projection, origin, ranges))
+    return Comparison(version, positions, live, folded)
 
 
 def facts_of(dsn: str, service: str) -> Iterator[Placed]:
     """Yield every fact of a service's own log, shard by shard, in order, as of one moment."""
-    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor(name="facts") as cursor:
-        cursor.itersize = BATCH
-        cursor.execute("SELECT shard, position, data FROM event ORDER BY shard, position")
-        for shard, position, data in cursor:
-            yield Placed(service, shard, position, open_fact(unpack(data)))
+    log = OwnLog(dsn, service)
+    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
+        ends = log.ends(cursor)
+    for place, end in sorted(ends.items()):
+        yield from chain.from_iterable(log.facts(place, 0, end))
 
 
-def _tables(cursor: psycopg.Cursor[Any], projection: Projection) -> list[_Table]:
-    tables = []
-    for name in projection.tables:
-        schema = cursor.execute(_SQL["schema_of"], (name,)).fetchone()
-        if schema is None:
-            raise ValueError(f"projection {projection.name} names a table that is not there: {name}")
-        columns = cursor.execute(_SQL["primary_key"], (f"{schema[0]}.{name}",)).fetchall()
-        if not columns:
-            raise ValueError(f"table {name} of projection {projection.name} has no primary key")
-        tables.append(_Table(schema[0], name, [column for (column,) in columns]))
-    return tables
+def _folded_digest(dsn: str, projection: Projection, fold: Callable[[psycopg.Cursor[Any]], None]) -> str:
+    name = f"compare_{secrets.token_hex(6)}"
+    with psycopg.connect(conninfo(dsn, APPLICATION, FOLDING)) as connection:
+        with connection.cursor() as cursor:
+            scratch.make(cursor, name, projection)
+            with scratch.inside(cursor, name):
+                fold(cursor)
+            digest = scratch.digest(cursor, projection, name)
+        connection.rollback()
+    return digest
 
 
 def _batches(facts: Iterable[Placed]) -> Iterator[list[Placed]]:
@@ -91,17 +90,3 @@ def _batches(facts: Iterable[Placed]) -> Iterator[list[Placed]]:
                 batch = []
         if batch:
             yield batch
-
-
-def _digest(cursor: psycopg.Cursor[Any], tables: Sequence[_Table]) -> str:
-    hashed = hashlib.sha256()
-    for table in tables:
-        hashed.update(f"{table.name}\n".encode())
-        order = sql.SQL(", ").join(sql.Identifier(column) for column in table.primary_key)
-        rows = sql.SQL("COPY (SELECT * FROM {} ORDER BY {}) TO STDOUT").format(
-            sql.Identifier(table.schema, table.name), order
-        )
-        with cursor.copy(rows) as copy:
-            for data in copy:
-                hashed.update(data)
-    return hashed.hexdigest()

@@ -16,7 +16,8 @@ from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.held_shard import ShardContext, ShardPart
 from shared.eventlog.ports import EventRow
 from shared.eventlog.postgres import PostgresStore
-from shared.eventlog.projection_runner import ProjectionRunner, positions_of
+from shared.eventlog.projection_runner import ProjectionRunner
+from shared.eventlog.projections import positions_of
 from shared.eventlog.writer import Writer
 from shared.ids import event_id, root_of_record
 

@@ -12,8 +12,8 @@ from services.ledger.projections import PROJECTIONS
 from services.ledger.projections.balances import Balances
 from shared import faults
 from shared.eventlog.held_shard import ShardContext, ShardPart
-from shared.eventlog.projection_runner import CHANNEL, ProjectionRunner
-from shared.eventlog.projections import Projection
+from shared.eventlog.projection_runner import ProjectionRunner
+from shared.eventlog.projections import CHANNEL, Projection
 from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
 from tests.integration.ledger_shard import SHARDS, held_shard

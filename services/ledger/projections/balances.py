@@ -1,16 +1,37 @@
 """Balances per household, account code and sub-key; house accounts are sums over households, never a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 
-from shared.contracts.ledger import EntryPosted
-from shared.eventlog.projections import Placed
+from shared.contracts.event import Event
+from shared.contracts.ledger import EntryPosted, Posting
+from shared.eventlog.projections import Placed, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
+
+Key = tuple[str, str, str, str]
+
+
+class PostingPart(msgspec.Struct, gc=False):
+    """What a balance takes of a posting."""
+
+    code: str
+    sub_key: str
+    side: str
+    amount_minor: int
+
+
+class EntryPart(msgspec.Struct, gc=False):
+    """What a balance takes of an entry."""
+
+    account_id: str
+    currency: str
+    postings: list[PostingPart]
 
 
 class Balances:
@@ -19,19 +40,29 @@ class Balances:
     name = "ledger.balances"
     version = 1
     tables: Sequence[str] = ("balance",)
+    event: type[Event] = EntryPosted
+    part: type[msgspec.Struct] = EntryPart
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None:
         """Add up the batch by key and send it as one statement."""
-        sums: dict[tuple[str, str, str, str], list[int]] = {}
-        for placed in facts:
-            entry = placed.fact.event
-            if not isinstance(entry, EntryPosted):
-                continue
+        sums: dict[Key, list[int]] = {}
+        entries = [(placed.position, placed.fact.event) for placed in facts]
+        self.gather(sums, [(at, entry) for at, entry in entries if isinstance(entry, EntryPosted)])
+        self.flush(cursor, sums)
+
+    def gather(self, gathered: dict[Key, list[int]], events: Iterable[tuple[int, EntryPosted | EntryPart]]) -> None:
+        """Add entries to sums of debits, of credits and the last position, by key."""
+        for position, entry in events:
+            account, currency = entry.account_id, entry.currency
+            posting: Posting | PostingPart
             for posting in entry.postings:
-                key = (entry.account_id, posting.code, posting.sub_key, entry.currency)
-                found = sums.setdefault(key, [0, 0, 0])
+                key = (account, posting.code, posting.sub_key, currency)
+                found = gathered.get(key)
+                if found is None:
+                    found = gathered[key] = [0, 0, 0]
                 found[0 if posting.side == "D" else 1] += posting.amount_minor
-                found[2] = placed.position
-        if sums:
-            rows = [(*key, *sums[key]) for key in sorted(sums)]
-            cursor.execute(_SQL["add"], [list(column) for column in zip(*rows, strict=True)])
+                found[2] = position
+
+    def flush(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Key, list[int]]) -> None:
+        """Send the sums as one statement."""
+        send_by_key(cursor, _SQL["add"], gathered)

@@ -13,7 +13,7 @@ from services.ledger.domain.exceptions import Match, Moved, open_on, payouts_ope
 from services.ledger.domain.reconciled import ReconcileDay, ReviewExceptions
 from services.ledger.projections.reconciliation_lines import ReconciliationLines
 from shared.contracts.ledger import ReconciledAccount
-from shared.eventlog.projection_runner import positions_of
+from shared.eventlog.projections import as_of_one_moment, positions_of
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -52,7 +52,7 @@ def read(connection: psycopg.Connection[Any], shard: int, ends: Mapping[int, int
     None where a shard's projection has not reached its log's end in `ends`.
     """
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        as_of_one_moment(cursor, ReconciliationLines())
         positions = positions_of(cursor, ReconciliationLines.name, ReconciliationLines.version, "ledger")
         if any(positions.get(number, 0) < end for number, end in ends.items()):
             return None

@@ -11,7 +11,7 @@ from shared.contracts.envelope import open_fact
 from shared.contracts.notifier import NoticeEnded, NoticePlanned, NoticeSent
 from shared.errors import StoreDown
 from shared.eventlog.ports import EventRow, Store
-from shared.eventlog.projection_runner import positions_of
+from shared.eventlog.projections import as_of_one_moment, positions_of
 from shared.postgres.settings import conninfo
 
 READ_AT_ONCE = 500
@@ -81,7 +81,7 @@ def _indexed(dsn: str, shard: int) -> tuple[int, Sequence[int]]:
             psycopg.connect(conninfo(dsn, "piperoll-notifier-effects")) as connection,
             connection.cursor() as cursor,
         ):
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            as_of_one_moment(cursor, index)
             position = positions_of(cursor, index.name, index.version, "notifier").get(shard, 0)
             return position, index.open_positions(cursor, shard)
     except psycopg.OperationalError as error:

@@ -3,13 +3,14 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psycopg
 
-from shared.contracts.envelope import Envelope, Fact, open_payload
+from shared.contracts.envelope import open_fact
 from shared.contracts.event import Event
 from shared.errors import BadRecord
 from shared.eventlog.origin import Chain, Positions
@@ -48,48 +49,40 @@ class OwnLog:
     def facts(self, chain: Chain, after: int, until: int) -> Generator[Sequence[Placed], None, None]:
         """Yield the facts of one shard, in order. What cannot be opened raises BadRecord."""
         source, shard = chain
-        open_all = msgspec.json.Decoder(list[tuple[int, Envelope]]).decode
-        for piece in self._pieces(shard, after, until, None):
-            opened = _opened(open_all, piece)
-            yield [Placed(source, shard, at, Fact(envelope, open_payload(envelope))) for at, envelope in opened]
+        for rows in self._pieces(shard, after, until, None):
+            yield [Placed(source, shard, position, open_fact(data)) for position, data in rows]
 
     def events(
         self, chain: Chain, after: int, until: int, event: type[Event], part: type[msgspec.Struct]
     ) -> Generator[Sequence[tuple[int, Any]], None, None]:
         """Yield of one type of event the positions and those fields that `part` has."""
         sealed: Any = msgspec.defstruct("Sealed", [("payload", part)], gc=False)
-        open_all = msgspec.json.Decoder(list[tuple[int, sealed]]).decode
-        for piece in self._pieces(chain[1], after, until, event.TYPE):
-            yield [(at, envelope.payload) for at, envelope in _opened(open_all, piece)]
+        decode = msgspec.json.Decoder(sealed).decode
+        for rows in self._pieces(chain[1], after, until, event.TYPE):
+            try:
+                yield [(position, decode(data).payload) for position, data in rows]
+            except msgspec.MsgspecError as error:
+                raise BadRecord("wrong_schema", f"{event.TYPE} in {chain} after {rows[0][0]}: {error}") from error
 
-    def _pieces(self, shard: int, after: int, until: int, event_type: str | None) -> Iterator[bytes]:
-        """Yield what the server joins; while one piece is folded the next is read."""
+    def _pieces(
+        self, shard: int, after: int, until: int, event_type: str | None
+    ) -> Iterator[Sequence[tuple[int, bytes]]]:
+        """Yield positions and bytes, a piece at a time; while one is folded the next is read."""
         statement = _SQL["piece" if event_type is None else "piece_of_type"]
-        starts = range(after, until, PIECE)
         with (
             psycopg.connect(conninfo(self.dsn, "piperoll-log-reader"), autocommit=True) as connection,
             ThreadPoolExecutor(1) as ahead,
         ):
             cursor = connection.cursor(binary=True)
 
-            def read(start: int) -> bytes | None:
+            def read(start: int) -> list[tuple[int, bytes]]:
                 place = {"shard": shard, "after": start, "until": min(until, start + PIECE), "type": event_type}
-                row = cursor.execute(statement, place).fetchone()
-                return row[0] if row else None
+                return cursor.execute(statement, place, prepare=True).fetchall()
 
-            coming = ahead.submit(read, starts[0]) if starts else None
-            for start in [*starts[1:], None]:
-                if coming is None:
-                    return
-                piece = coming.result()
-                coming = None if start is None else ahead.submit(read, start)
-                if piece is not None:
-                    yield piece
-
-
-def _opened(open_all: Any, piece: bytes) -> list[tuple[int, Any]]:
-    try:
-        opened: list[tuple[int, Any]] = open_all(piece)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRecord("wrong_schema", str(error)) from error
-    return opened
+            starts = iter(range(after, until, PIECE))
+            coming = [ahead.submit(read, start) for start in islice(starts, 1)]
+            while coming:
+                rows = coming.pop().result()
+                coming.extend(ahead.submit(read, start) for start in islice(starts, 1))
+                if rows:
+                    yield rows

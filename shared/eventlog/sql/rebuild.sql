@@ -1,4 +1,4 @@
--- Rebuilds: their lock, the facts of a log in large pieces, and the cursors of what was swapped in.
+-- Rebuilds: their lock, the events of a log in pieces, and the cursors of what was swapped in.
 
 -- name: try_alone
 SELECT pg_try_advisory_xact_lock(hashtextextended('rebuild ' || %s, 0));
@@ -22,15 +22,14 @@ SELECT drop_scratch(%s);
 SELECT shard, next_position - 1 FROM shard;
 
 -- name: piece
--- Events of a range as one JSON array of [position, envelope]: a thousand events are one value and one decoding.
-SELECT '['::bytea || string_agg(convert_to('[' || position || ',', 'UTF8') || data || ']'::bytea, ','::bytea
-                                ORDER BY position) || ']'::bytea
-FROM event WHERE shard = %(shard)s AND position > %(after)s AND position <= %(until)s;
+SELECT position, data FROM event
+WHERE shard = %(shard)s AND position > %(after)s AND position <= %(until)s
+ORDER BY position;
 
 -- name: piece_of_type
-SELECT '['::bytea || string_agg(convert_to('[' || position || ',', 'UTF8') || data || ']'::bytea, ','::bytea
-                                ORDER BY position) || ']'::bytea
-FROM event WHERE shard = %(shard)s AND position > %(after)s AND position <= %(until)s AND type = %(type)s;
+SELECT position, data FROM event
+WHERE shard = %(shard)s AND position > %(after)s AND position <= %(until)s AND type = %(type)s
+ORDER BY position;
 
 -- name: forget
 DELETE FROM projection_cursor WHERE name = %s AND source = %s;

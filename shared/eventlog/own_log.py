@@ -50,7 +50,7 @@ class OwnLog:
         """Yield the facts of one shard, in order. What cannot be opened raises BadRecord."""
         source, shard = chain
         for rows in self._pieces(shard, after, until, None):
-            yield [Placed(source, shard, position, open_fact(data)) for position, data in rows]
+            yield [Placed(source, shard, position, open_fact(unpack(data))) for position, data in rows]
 
     def events(
         self, chain: Chain, after: int, until: int, event: type[Event], part: type[msgspec.Struct]
@@ -60,7 +60,7 @@ class OwnLog:
         decode = msgspec.json.Decoder(sealed).decode
         for rows in self._pieces(chain[1], after, until, event.TYPE):
             try:
-                yield [(position, decode(data).payload) for position, data in rows]
+                yield [(position, decode(unpack(data)).payload) for position, data in rows]
             except msgspec.MsgspecError as error:
                 raise BadRecord("wrong_schema", f"{event.TYPE} in {chain} after {rows[0][0]}: {error}") from error
 

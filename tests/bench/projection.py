@@ -1,6 +1,6 @@
 """What a rebuild of the ledger's balances takes: `projection.rebuild`, events/s from the log to the swapped table.
 
-`python -m tests.bench.projection` prints the record. The log is made by PostgreSQL itself: entries of four postings,
+`python -m tests.bench.projection` prints the record. The log holds entries of four postings of
 10,000 households, in the bytes that a writer stores.
 """
 
@@ -10,7 +10,9 @@ import resource
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -21,6 +23,7 @@ from shared.contracts.envelope import Envelope, encode_event, seal
 from shared.contracts.event import Actor
 from shared.contracts.ledger import EntryPosted, Posting
 from shared.eventlog.own_log import OwnLog
+from shared.eventlog.packing import pack
 from shared.eventlog.rebuild import compare
 from shared.eventlog.swap import rebuild
 from shared.ids import shard_of
@@ -32,14 +35,7 @@ HOUSEHOLDS = 10_000
 SHARDS = 8
 PROCESSES = 2
 DAY = "2026-02-10"
-_FILL = """
-    INSERT INTO event_N (shard, position, stream, version, event_id, type, data)
-    SELECT shard, at, account, version, uuid, 'ledger.entry-posted.v1',
-        convert_to(replace(data, '@', replace(uuid::text, '-', '')), 'UTF8')
-    FROM (SELECT h.*, version, version * %s + place - %s AS at, gen_random_uuid() AS uuid
-          FROM household h, generate_series(1, %s) version WHERE shard = %s) made
-    ORDER BY at
-"""
+_COPY = "COPY event_N (shard, position, stream, version, event_id, type, data)"
 
 
 def rebuild_rate(admin_dsn: str, events: int = EVENTS) -> list[dict[str, object]]:
@@ -99,24 +95,23 @@ def _entry(number: int) -> tuple[str, bytes]:
 
 
 def _fill(admin_dsn: str, events: int) -> None:
-    """Give each household the same number of entries, one after another within its shard."""
-    with psycopg.connect(admin_dsn) as connection:
-        connection.execute("SET synchronous_commit = off")
-        connection.execute("CREATE TEMP TABLE household (account text, shard integer, place bigint, data text)")
-        counts = dict.fromkeys(range(SHARDS), 0)
-        with connection.cursor().copy("COPY household FROM STDIN") as copy:
-            for number in range(HOUSEHOLDS):
-                account, data = _entry(number)
-                shard = shard_of("demo", account, SHARDS)
-                counts[shard] += 1
-                copy.write_row((account, shard, counts[shard], data.decode()))
-        each = max(1, events // HOUSEHOLDS)
-        for shard, count in counts.items():
-            connection.execute(
-                _FILL.replace("event_N", f"event_{shard}").encode(),
-                (count, count, each, shard),
-            )
-            connection.execute("UPDATE shard SET next_position = %s WHERE shard = %s", (count * each + 1, shard))
+    """Give each household the same number of entries, in turn within its shard, packed as a writer packs them."""
+    households: dict[int, list[tuple[str, bytes]]] = {shard: [] for shard in range(SHARDS)}
+    for number in range(HOUSEHOLDS):
+        account, data = _entry(number)
+        households[shard_of("demo", account, SHARDS)].append((account, data))
+    each = max(1, events // HOUSEHOLDS)
+    with psycopg.connect(admin_dsn) as connection, connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+        for shard, held in households.items():
+            turns = product(range(1, each + 1), held)
+            with cursor.copy(f"{_COPY} FROM STDIN (FORMAT binary)".replace("event_N", f"event_{shard}")) as copy:
+                copy.set_types(["int4", "int8", "text", "int8", "uuid", "text", "bytea"])
+                for position, (version, (account, data)) in enumerate(turns, 1):
+                    identity = f"{shard:08x}{position:024x}"
+                    packed = pack(data.replace(b"@", identity.encode()))
+                    copy.write_row((shard, position, account, version, UUID(identity), EntryPosted.TYPE, packed))
+            cursor.execute("UPDATE shard SET next_position = %s WHERE shard = %s", (len(held) * each + 1, shard))
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) event")
 

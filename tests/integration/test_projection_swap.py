@@ -27,6 +27,7 @@ from shared.contracts.event import Actor
 from shared.contracts.ledger import EntryPosted, Posting
 from shared.eventlog import swap
 from shared.eventlog.own_log import OwnLog
+from shared.eventlog.packing import pack
 from shared.eventlog.projections import Placed, Projection, as_of_one_moment, live_positions
 from shared.eventlog.rebuild import compare
 from shared.eventlog.swap import CannotSwap, RebuildUnderWay, ShapeChanged, rebuild
@@ -77,7 +78,7 @@ class Log:
         self.ends[shard] += count
         with psycopg.connect(self.database.admin_dsn) as admin, admin.cursor() as cursor:
             rows = [
-                (shard, at, "s", at, f"{shard:08x}-0000-0000-0000-{at:012x}", EntryPosted.TYPE, fact(shard, at))
+                (shard, at, "s", at, f"{shard:08x}-0000-0000-0000-{at:012x}", EntryPosted.TYPE, pack(fact(shard, at)))
                 for at in range(start, start + count)
             ]
             cursor.executemany(

@@ -10,7 +10,7 @@ import psycopg
 from services.ledger.domain.journal import PREFIX
 from services.ledger.domain.proposals import ChangePlan
 from services.ledger.projections.balances import Balances
-from shared.eventlog.projection_runner import positions_of
+from shared.eventlog.projections import as_of_one_moment, positions_of
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
 
@@ -35,7 +35,7 @@ def journals(dsn: str, shard: int) -> list[str]:
 def held(dsn: str, plans: Sequence[ChangePlan], ends: Mapping[int, int]) -> Held | None:
     """Return what is in the accounts of `plans`; None where a shard's projection is not at its log's end in `ends`."""
     with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        as_of_one_moment(cursor, Balances())
         positions = positions_of(cursor, Balances.name, Balances.version, "ledger")
         if any(positions.get(shard, 0) < end for shard, end in ends.items()):
             return None

@@ -79,6 +79,7 @@ def demo(
 def token(
     role: Annotated[str, typer.Argument(help="member, assister, support, finance, auditor or operator")],
     account: Annotated[list[str] | None, typer.Option(metavar="ID", help="An account; may be repeated.")] = None,
+    subject: Annotated[str, typer.Option(metavar="NAME", help="Who it is; else the first account or the role.")] = "",
     state: State = DEFAULT_STATE,
 ) -> None:
     """Print a bearer token of the running stack, valid for one hour."""
@@ -86,7 +87,7 @@ def token(
     from deploy.local.identity import token as ask
     from deploy.local.status import issuer_of
 
-    typer.echo(ask(issuer_of(StateFolder(state)), role, account or []))
+    typer.echo(ask(issuer_of(StateFolder(state)), role, account or [], subject=subject))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Entries by hand through gateway and ledger: proposed, approved by two, posted, taken back; accounts open and close."""
+"""Entries by hand through gateway and ledger: proposed, approved by two, posted, taken back; accounts open and shut."""
 
 import asyncio
 import itertools

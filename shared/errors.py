@@ -9,7 +9,7 @@
     │   │   └── RowHeld     another transaction holds a row for too long
     │   ├── UnknownCommit   the connection was lost in COMMIT: ask before going on
     │   ├── Overloaded      a bounded queue is full: 503 with Retry-After
-    │   └── OnHold          the household waits behind a parked record
+    │   └── OnHold          the household waits behind a parked record, or for a newer version that can read it
     └── OwnFault            our fault or a changed world: stop the worker, alarm
         ├── Fenced          another worker took the shard
         ├── AlreadyStored   an event with this id, or this version of its stream, is in the log
@@ -70,7 +70,7 @@ class Overloaded(WorldFault):
 
 
 class OnHold(WorldFault):
-    """The household's later records wait behind a parked one."""
+    """The household's later records wait behind a parked one, or this version cannot read what is in its log."""
 
 
 class OwnFault(PiperollError):

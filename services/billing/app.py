@@ -13,6 +13,7 @@ from services.billing.schedule import Duty, Net, ReportCalendar, Schedule, Sweep
 from shared.contracts.event import Actor
 from shared.eventlog.held_shard import ShardContext, ShardPart
 from shared.eventlog.ports import EventRow
+from shared.eventlog.readable import Readable
 from shared.ids import shard_of
 from shared.worker import run
 
@@ -43,7 +44,14 @@ def parts_of(settings: BillingSettings, context: ShardContext) -> Sequence[Shard
         context.shard,
         context.store,
         PostgresIndex(context.dsn),
-        effects_over(rail, processor, context.clock, settings.zone, settings.currency),
+        effects_over(
+            rail,
+            processor,
+            context.clock,
+            settings.zone,
+            settings.currency,
+            Readable(context.store, context.shard),
+        ),
         context.clock,
     )
     duties: list[Duty] = [

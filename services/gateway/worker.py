@@ -156,6 +156,7 @@ class GatewayWorker:
         for shard in shards:
             one = ShardInbox(shard, self._store, self._group, self._clock, self._parked)
             await one.load()
+            await one.obey(one.holds.to_read_again())  # an older version could not
             self._shards[shard] = one
             self._parked_long[shard] = ParkedAlarm(SERVICE, shard, self._clock)
             log.info("shard_taken", shard=shard)

@@ -11,6 +11,7 @@ from services.notifier.handlers import REGISTRY
 from services.notifier.projections import PROJECTIONS
 from shared.eventlog.held_shard import MakeParts, ShardContext, ShardPart
 from shared.eventlog.projection_runner import ProjectionRunner
+from shared.eventlog.readable import Readable
 from shared.people.sealing import MasterKey
 from shared.worker import run
 
@@ -26,6 +27,7 @@ def make_parts(settings: NotifierSettings) -> MakeParts:
             partial(open_notices.load, context.store, context.shard, context.dsn),
             partial(outside.open, context.clock),
             outside.close,
+            Readable(context.store, context.shard),
         )
         return (ProjectionRunner(context, PROJECTIONS, gather_s=1.0), runner)
 

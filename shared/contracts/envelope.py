@@ -49,7 +49,8 @@ class Fact(msgspec.Struct, frozen=True):
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 _open_envelope = msgspec.json.Decoder(Envelope).decode
-_open_payload: dict[str, Any] = {name: msgspec.json.Decoder(event).decode for name, event in BY_TYPE.items()}
+OPENERS: dict[str, Any] = {name: msgspec.json.Decoder(event).decode for name, event in BY_TYPE.items()}
+"""What opens a payload, by the event types that this version knows; the others are a newer version's."""
 
 
 def encode_event(event: Event) -> msgspec.Raw:
@@ -79,7 +80,7 @@ def open_envelope(data: bytes) -> Envelope:
 
 def open_payload(envelope: Envelope) -> Event:
     """Return the typed event; an unknown type or a payload off its schema raises BadRecord."""
-    decode = _open_payload.get(envelope.type)
+    decode = OPENERS.get(envelope.type)
     if decode is None:
         raise BadRecord("unknown_type", envelope.type)
     try:

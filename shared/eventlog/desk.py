@@ -13,12 +13,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.clock import rfc3339
-from shared.contracts.envelope import Envelope, encode_event, seal
+from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Event
 from shared.decider import Cause, Context, Registry
+from shared.errors import BadRecord
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, Cursor, Ended, EventRow, Held, Mode, Parked
 from shared.ids import event_id
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
 
 CACHED_STREAMS = 50_000
 SNAPSHOT_EVERY = 500
@@ -45,6 +49,21 @@ class Entry(msgspec.Struct, frozen=True):
 
     version: int
     state: Any
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """Stands for an event, and then for the state, of a stream that this version cannot read."""
+
+    cause: str
+
+
+def open_own(row: EventRow) -> Event | Unread:
+    """Return the event of a row of our own log, or that it cannot be read: a newer version may have written it."""
+    try:
+        return open_fact(row.data).event
+    except BadRecord as error:
+        log.error("stream_not_read", stream=row.stream, position=row.position, type=row.type, cause=error.cause)
+        return Unread(error.cause)
 
 
 class Draft(msgspec.Struct, kw_only=True):
@@ -81,13 +100,23 @@ class Desk:
         """Return the streams of `items` whose state is not in memory, each once."""
         return list(dict.fromkeys(item.stream for item in items if item.stream not in self._cache))
 
-    def remember(self, stream: str, snapshot: tuple[int, Any] | None, events: Sequence[tuple[int, Event]]) -> None:
-        """Fold a stream's events onto its snapshot's state (or the initial one) and keep it."""
+    def remember(
+        self, stream: str, snapshot: tuple[int, Any] | None, events: Sequence[tuple[int, Event | Unread]]
+    ) -> None:
+        """Fold a stream's events onto its snapshot's state (or the initial one) and keep it, or that it is unread."""
         kind = self._registry.kind_of(stream)
         version, state = snapshot or (0, kind.initial(stream))
         for version, event in events:  # noqa: B007 - the last version is the stream's
+            if isinstance(event, Unread):
+                state = event
+                break
             state = kind.evolve(state, event)
         self._cache[stream] = Entry(version, state)
+
+    def unread(self, stream: str) -> str:
+        """Return why a stream that was loaded cannot be read by this version, and so must not be decided; else ""."""
+        entry = self._cache.get(stream)
+        return entry.state.cause if entry is not None and isinstance(entry.state, Unread) else ""
 
     def draft(self, now: datetime) -> Draft:
         """Begin a round; within a shard recorded time never falls."""

@@ -155,10 +155,17 @@ class HeldShard:
         await self.writer.submit_batch(records)
 
     async def _look_after(self) -> None:
-        """Once a second: obey what people ordered, raise alarms of chains, and set the gauges."""
+        """Once a second: obey what people ordered, raise alarms of chains, and set the gauges.
+
+        At first, what an older version parked unread is decided.
+        """
+        again = self.writer.holds.to_read_again()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
+                if again:
+                    await self.writer.obey(again)
+                    again = []
                 orders = await self._around.orders.waiting(self.context.shard)
                 if orders:
                     await self.writer.obey(orders)

@@ -12,11 +12,13 @@ from shared.decider import Cause, Command, Registry
 from shared.errors import BadRecord
 from shared.eventlog.command import Submitted
 from shared.eventlog.desk import Item
-from shared.eventlog.ports import Parked, Place, Record, Stray
+from shared.eventlog.ports import Order, Parked, Place, Record, Stray
 from shared.ids import event_id, root_of_record
 
 STRAY_SHARD = -1
 BEHIND = "behind_parked"
+NOT_READ = frozenset({"unknown_type", "wrong_schema"})
+"""Causes that a newer version may mend: the record was true and this version could not read it."""
 
 
 class Nobody(msgspec.Struct, frozen=True):
@@ -162,6 +164,14 @@ class Holds:
                 self._by_key[key] = left
             else:
                 del self._by_key[key]
+
+    def to_read_again(self) -> list[Order]:
+        """Return what releases, in order, the records that were parked because an older version could not read them.
+
+        One that still cannot be read stays, and holds what came after it.
+        """
+        not_read = (one for queue in self._by_key.values() for one in queue if one.cause in NOT_READ)
+        return [Order(0, *one.place, "released") for one in not_read]
 
     @property
     def keys(self) -> int:

@@ -225,6 +225,10 @@ class MemoryStore(MemoryPlaces):
         self._answer()
         return self.shards[shard].copies[after : after + limit]
 
+    async def other_types(self, shard: int, stream: str, known: Sequence[str]) -> Sequence[str]:
+        self._answer()
+        return sorted({row.type for row in self.shards[shard].rows(stream, 0)} - set(known))
+
     async def ends(self, shards: Sequence[int]) -> dict[int, int]:
         self._answer()
         return {shard: self.shards[shard].next_position - 1 for shard in shards}

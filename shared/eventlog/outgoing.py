@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared.contracts.envelope import OPENERS
 from shared.contracts.topics import BILLING_ROUTED, topics_of
 from shared.eventlog.merkle import leaf_hash
 from shared.eventlog.ports import EventRow, Outgoing
@@ -46,6 +47,14 @@ class _Sort(NamedTuple):
 @cache
 def _sort_of(event_type: str) -> _Sort:
     return _Sort(("ce_type", event_type.encode()), ("schema", schema_of(event_type)), topics_of(event_type))
+
+
+def known(rows: Sequence[EventRow]) -> Sequence[EventRow]:
+    """Return the rows before the first of a type that only a newer version knows: it alone knows the topics."""
+    for number, row in enumerate(rows):
+        if row.type not in OPENERS:
+            return rows[:number]
+    return rows
 
 
 def outgoing(

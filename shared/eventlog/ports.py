@@ -209,6 +209,10 @@ class Store(Protocol):
         """Return up to `limit` events with positions above `after`, in order."""
         ...
 
+    async def other_types(self, shard: int, stream: str, known: Sequence[str]) -> Sequence[str]:
+        """Return the types of a stream's events that are not among `known`, in their order; none where all are."""
+        ...
+
     async def ends(self, shards: Sequence[int]) -> dict[int, int]:
         """Return the last position of each shard, 0 for an empty one."""
         ...

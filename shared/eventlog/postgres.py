@@ -153,6 +153,11 @@ class PostgresStore(PostgresPlaces):
     async def read(self, shard: int, after: int, limit: int) -> Sequence[EventRow]:
         return rows_of(await self._sessions.query(call("read", int8(after), int8(limit), shard=shard)))
 
+    async def other_types(self, shard: int, stream: str, known: Sequence[str]) -> Sequence[str]:
+        types = array(TEXT, [one.encode() for one in known])
+        result = await self._sessions.query(call("other_types", stream.encode(), types, shard=shard))
+        return sorted(read_text(result, row, 0) for row in range(result.ntuples))
+
     async def ends(self, shards: Sequence[int]) -> dict[int, int]:
         result = await self._sessions.query(call("ends", array(INT4, [int4(shard) for shard in shards])))
         return {read_int(result, row, 0): read_int(result, row, 1) for row in range(result.ntuples)}

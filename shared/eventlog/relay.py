@@ -14,7 +14,7 @@ from typing import Protocol
 from shared.clock import Clock
 from shared.contracts.topics import log_topics
 from shared.errors import RolledBack, WorldFault
-from shared.eventlog.outgoing import Chains, outgoing
+from shared.eventlog.outgoing import Chains, known, outgoing
 from shared.eventlog.ports import EventRow, Publisher, RelayStore, Store
 from shared.eventlog.refills import Refills
 from shared.faults import Point, reach
@@ -147,6 +147,16 @@ class Relay:
         return () if failed else reading.result()  # a log that cannot be read is asked again in the next pass
 
     async def _publish(self, rows: Sequence[EventRow]) -> None:
+        """Publish rows up to the first of a type that only a newer version knows: there the relay stands still."""
+        ours = known(rows)
+        if ours:
+            await self._send(ours)
+        if len(ours) < len(rows):
+            await self._save()
+            unknown = rows[len(ours)]
+            raise WorldFault(f"position {unknown.position} is {unknown.type}, which waits for a newer version")
+
+    async def _send(self, rows: Sequence[EventRow]) -> None:
         messages, chains = outgoing(self.service, self.shard, self._shards, rows, self.chains)
         reach(Point.RELAY_BEFORE_SEND)
         await self._publisher.publish(messages)

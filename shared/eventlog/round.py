@@ -188,6 +188,9 @@ class Round:
         elif step.refused:
             self._park(draft, step.parked, step.refused)
         elif isinstance(step.asks, Item):
+            if unread := self._desk.unread(step.asks.stream):
+                self._park(draft, step.parked, unread)
+                return
             try:
                 self._desk.decide(draft, step.asks)
             except Exception as error:
@@ -205,6 +208,9 @@ class Round:
         if parked.key in stuck:
             return
         if isinstance(step.asks, Item):
+            if self._desk.unread(step.asks.stream):
+                stuck.add(parked.key)
+                return
             try:
                 self._desk.decide(draft, step.asks)
             except Exception:
@@ -227,6 +233,8 @@ class Round:
             return Answer(shard=first.shard, position=first.position, rows=(first,), replayed=True)
         if item.stream in self._held_now or self._holds.held(item.stream, self._ended):
             return OnHold(f"{item.stream} waits behind a parked record")
+        if self._desk.unread(item.stream):
+            return OnHold(f"{item.stream} holds what this version cannot read")
         try:
             rows = self._desk.decide(draft, item)
         except Exception as error:

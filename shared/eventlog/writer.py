@@ -13,12 +13,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.clock import AnchoredClock, Clock
-from shared.contracts.envelope import open_fact
 from shared.decider import Registry
 from shared.errors import ClockAhead, Fenced, Overloaded, OwnFault, StoreDown, UnknownCommit, WorldFault
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.cursors import CursorBook
-from shared.eventlog.desk import Desk, Draft, Entry, schema_hashes
+from shared.eventlog.desk import Desk, Draft, Entry, open_own, schema_hashes
 from shared.eventlog.intake import Holds, item_of_submitted
 from shared.eventlog.ports import Batch, EventRow, Fate, Order, Parked, Record, Store, Stray
 from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, settle, weight
@@ -202,7 +201,7 @@ class Writer:
                 snapshot = None
                 if stored.version:
                     snapshot = (stored.version, msgspec.json.decode(stored.snapshot, type=kind.state_type))
-                events = [(row.version, open_fact(row.data).event) for row in stored.rows]
+                events = [(row.version, open_own(row)) for row in stored.rows]
                 self._desk.remember(stream, snapshot, events)
 
     async def _store_draft(self, draft: Draft) -> None:

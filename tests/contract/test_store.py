@@ -6,6 +6,7 @@ import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from shared.errors import AlreadyStored, Fenced, OwnFault
@@ -195,6 +196,16 @@ async def test_states_are_loaded_from_the_newest_snapshot_of_the_schema_on(owned
     assert (states["acc_b"].snapshot, states["acc_b"].version) == (b"", 0)
     assert [one.version for one in states["acc_b"].rows] == [1, 2, 3, 4]
     assert (states["acc_new"].snapshot, list(states["acc_new"].rows)) == (b"", [])
+
+
+async def test_the_types_of_a_stream_that_are_not_known_are_named(owned: Adapter) -> None:
+    held = await owned.store.take_over(0)
+    rows = [row(held, 0), row(held, 1, stream="acc_b"), row(held, 2)]
+    await owned.store.append(batch(held, [msgspec.structs.replace(rows[0], type="test.newer.v1"), *rows[1:]]))
+    assert await owned.store.other_types(0, "acc_a", ["test.happened.v1"]) == ["test.newer.v1"]
+    assert await owned.store.other_types(0, "acc_a", ["test.newer.v1", "test.happened.v1"]) == []
+    assert await owned.store.other_types(0, "acc_b", ["test.happened.v1"]) == []
+    assert await owned.store.other_types(1, "acc_a", []) == []
 
 
 # ---- places

@@ -22,6 +22,7 @@ from shared.contracts.gateway import AccountRequested, InvoiceRequested, Payment
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import EventRow
+from shared.eventlog.readable import Readable
 from shared.eventlog.writer import Writer
 from shared.ids import root_of_key
 from tests.integration.card_simulator import KEY, Simulator, eventually
@@ -43,7 +44,7 @@ class Worker:
             0,
             store,
             index,
-            effects_over(self.rail, self.outbox, clock, ZONE, "USD"),
+            effects_over(self.rail, self.outbox, clock, ZONE, "USD", Readable(store, 0)),
             clock,
         )
         self._task: asyncio.Task[None] | None = None

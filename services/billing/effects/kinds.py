@@ -25,6 +25,7 @@ from services.billing.effects.works import (
 )
 from services.billing.rails.port import Rail
 from shared.clock import Clock
+from shared.eventlog.readable import Readable
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,15 @@ class Effects:
     traces: Traces
     limits: Limits
     reports: ReportReader
+    readable: Readable
 
     async def run(self, work: Work, tries: int, oldest: Callable[[str], OpenReport | None]) -> Next:
         """Run a piece of work once; `tries` counts the short waits before, `oldest` gives a processor's oldest day.
 
-        Errors: a WorldFault where it must be tried again.
+        Errors: a WorldFault where it must be tried again; OnHold where a newer version knows more of the household.
         """
+        if not isinstance(work, OpenTrace | OpenReport):
+            await self.readable.check(work.account_id)
         match work:
             case OpenAttempt():
                 return await self.pursuit.pursue(work, tries)
@@ -63,7 +67,9 @@ class Effects:
                 assert_never(work)
 
 
-def effects_over(rail: Rail, outbox: Outbox, clock: Clock, zone: ZoneInfo, currency: str) -> Effects:
+def effects_over(
+    rail: Rail, outbox: Outbox, clock: Clock, zone: ZoneInfo, currency: str, readable: Readable
+) -> Effects:
     """Return all effects over one rail, whose outcomes go to one outbox."""
     return Effects(
         Pursuit(rail, outbox, clock, zone),
@@ -71,4 +77,5 @@ def effects_over(rail: Rail, outbox: Outbox, clock: Clock, zone: ZoneInfo, curre
         Traces(rail, outbox, zone),
         Limits(outbox, clock),
         ReportReader(rail, outbox, zone, currency),
+        readable,
     )

@@ -32,6 +32,7 @@ STOP_WAIT_S = 6.0
 RETRY_S = 1.0
 OWN_FAULT_TRIES = 100
 REMEMBERED = 20_000
+MOST_ROWS = 20_000
 
 
 class LogReader(Protocol):
@@ -82,8 +83,10 @@ class EffectRunner:
         self._loop = [loop.create_task(self._run()), loop.create_task(self._keep())]
 
     def committed(self, rows: Sequence[EventRow]) -> None:
-        """Take note of a commit."""
+        """Take note of a commit; of what is too much to keep, the last row has the rest read from the log."""
         self._rows.extend(rows)
+        if len(self._rows) > MOST_ROWS:
+            del self._rows[:-1]
         self._wake.set()
 
     async def stop(self) -> None:

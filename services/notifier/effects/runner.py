@@ -12,6 +12,7 @@ from shared.contracts.event import Actor
 from shared.errors import StoreDown, WorldFault
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.ports import EventRow
+from shared.eventlog.readable import Readable
 from shared.ids import root_of_key
 from shared.telemetry import metrics
 from shared.telemetry.logs import logger
@@ -46,6 +47,7 @@ class NoticeRunner:
         load: Callable[[], Awaitable[OpenNotices]],
         open_delivery: Callable[[], Awaitable[Delivery]],
         close_delivery: Callable[[], Awaitable[None]],
+        readable: Readable,
     ) -> None:
         self.notices: OpenNotices | None = None
         self._shard = shard
@@ -53,6 +55,7 @@ class NoticeRunner:
         self._load = load
         self._open_delivery = open_delivery
         self._close_delivery = close_delivery
+        self._readable = readable
         self._early: list[EventRow] = []
         self._agenda: Agenda[tuple[OpenNotice, int]] = Agenda()
         self._tasks: list[asyncio.Task[None]] = []
@@ -142,6 +145,7 @@ class NoticeRunner:
                 self._busy -= 1
 
     async def _deliver(self, delivery: Delivery, notice: OpenNotice) -> None:
+        await self._readable.check(notice.planned.account_id)
         metrics.EFFECTS_IN_FLIGHT.labels("mail").inc()
         try:
             outcome = await delivery.attempt(notice)

@@ -89,6 +89,9 @@ JOIN event e ON e.shard = wanted.shard AND e.event_id = wanted.event_id;
 SELECT shard, position, stream, version, event_id, type, data, digest, trace
 FROM event_{shard} WHERE position > $1::bigint ORDER BY position LIMIT $2::bigint;
 
+-- name: other_types
+SELECT DISTINCT type FROM event_{shard} WHERE shard = {shard} AND stream = $1::text AND type <> ALL ($2::text[]);
+
 -- name: ends
 SELECT shard, next_position - 1 FROM shard WHERE shard = ANY ($1::integer[]);
 

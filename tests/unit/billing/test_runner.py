@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.billing.effects import runner as runner_module
@@ -46,6 +47,23 @@ async def started(log: Log, effects: Effects, index: MemoryIndex | None = None) 
     await runner.start()
     await asyncio.sleep(0.02)
     return runner
+
+
+async def test_rows_that_nobody_takes_are_not_kept_without_bound_and_are_read_from_the_log_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "MOST_ROWS", 10)
+    log, effects = Log(), Effects(Again(NOW + timedelta(minutes=1)))
+    runner = runner_over(log, effects)
+    refunds = [msgspec.structs.replace(REFUND, refund_id=f"rfd_0_{number}") for number in range(25)]
+    for position, refund in enumerate(refunds, 1):
+        log.rows.append(row(refund, position))
+        runner.committed(log.rows[-1:])
+        assert len(runner._rows) <= 10
+    await runner.start()
+    await asyncio.sleep(0.02)
+    await runner.stop()
+    assert sorted(effects.ran) == sorted(refund.refund_id for refund in refunds)
 
 
 @pytest.mark.parametrize("steps", range(5))

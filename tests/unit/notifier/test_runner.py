@@ -18,15 +18,17 @@ from services.notifier.handlers import REGISTRY
 from shared.clock import ManualClock
 from shared.contracts.envelope import open_fact
 from shared.contracts.event import Actor, Event
-from shared.contracts.notifier import NoticeEnded, NoticeSent
+from shared.contracts.notifier import InvoiceNoted, NoticeEnded, NoticeSent
 from shared.errors import StoreDown
 from shared.eventlog.command import Submitted
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import EventRow
+from shared.eventlog.readable import Readable
 from shared.eventlog.writer import Writer
 from shared.faults import Point, arm, disarm_all
 from shared.ids import root_of_record
 from shared.people.sealing import Erased
+from tests.older import older_version
 from tests.unit.notifier.story import DECLINED, ISSUED, OPENED, SETTLED
 
 TEXTS = Texts()
@@ -73,7 +75,7 @@ class Shard:
         self.people = people
         self.clock = clock
         self.writer = Writer(REGISTRY, 0, store, clock, ZoneInfo("America/New_York"), self._committed)
-        self.runner = NoticeRunner(0, self.writer, self._load, self._open, self._close)
+        self.runner = NoticeRunner(0, self.writer, self._load, self._open, self._close, Readable(store, 0))
         self._told = 0
 
     def _committed(self, rows: Sequence[EventRow]) -> None:
@@ -148,6 +150,19 @@ async def test_a_planned_notice_is_sent_and_marked() -> None:
         assert isinstance(outcome, NoticeSent)
         assert held.post.message_ids() == [outcome.message_id]
         assert not held.runner.notices or not held.runner.notices.by_id
+
+
+async def test_a_household_that_a_newer_version_wrote_gets_no_mail_from_an_older_one() -> None:
+    store = MemoryStore(1)
+    async with shard(Post(MailNotTaken("away"), *[MailNotTaken("away")] * 1000), store=store) as newer:
+        await newer.tell(OPENED, ISSUED, SETTLED)
+    with older_version(InvoiceNoted):
+        async with shard(Post(), store=store) as older:
+            await asyncio.sleep(0.1)
+            assert older.post.taken == []
+    async with shard(Post(), store=store) as newer:
+        await ended(newer, 1)
+        assert len(newer.post.taken) == 1
 
 
 async def test_each_notice_of_a_household_is_sent() -> None:

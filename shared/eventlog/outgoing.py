@@ -8,6 +8,7 @@ import msgspec
 
 from shared.contracts.envelope import OPENERS
 from shared.contracts.topics import BILLING_ROUTED, topics_of
+from shared.errors import WorldFault
 from shared.eventlog.merkle import leaf_hash
 from shared.eventlog.ports import EventRow, Outgoing
 from shared.ids import shard_of
@@ -46,11 +47,13 @@ class _Sort(NamedTuple):
 
 @cache
 def _sort_of(event_type: str) -> _Sort:
+    if event_type not in OPENERS:
+        raise WorldFault(f"{event_type} waits for a newer version: only that knows its topics")
     return _Sort(("ce_type", event_type.encode()), ("schema", schema_of(event_type)), topics_of(event_type))
 
 
 def known(rows: Sequence[EventRow]) -> Sequence[EventRow]:
-    """Return the rows before the first of a type that only a newer version knows: it alone knows the topics."""
+    """Return the rows before the first of a type that only a newer version knows."""
     for number, row in enumerate(rows):
         if row.type not in OPENERS:
             return rows[:number]
@@ -64,7 +67,7 @@ def outgoing(
 
     Key: the household, else the stream. Partition: the shard. What is routed has the household that it is for as key,
     and that one's shard (of `shards`) as partition. Headers: CloudEvents in binary mode, trace context, and the
-    record's place in its chain.
+    record's place in its chain. WorldFault where a row's type is a newer version's.
     """
     after = dict(chains)
     messages: list[Outgoing] = []

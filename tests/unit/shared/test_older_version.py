@@ -11,9 +11,10 @@ from services.billing.effects.works import OpenRefund
 from shared.clock import ManualClock, SystemClock, rfc3339
 from shared.contracts.billing import AccountOpened
 from shared.contracts.gateway import AccountRequested
-from shared.errors import OnHold
+from shared.errors import OnHold, WorldFault
 from shared.eventlog.memory import MemoryPublisher, MemoryStore
-from shared.eventlog.ports import Record
+from shared.eventlog.outgoing import outgoing
+from shared.eventlog.ports import EventRow, Record
 from shared.eventlog.readable import Readable
 from shared.eventlog.relay import Relay
 from shared.eventlog.writer import Writer
@@ -140,13 +141,18 @@ async def test_a_relay_stands_still_before_an_event_whose_topics_only_a_newer_ve
     assert await relayed(0.1) == [1, 2, 3, 4, 5]
 
 
+def test_no_message_is_made_of_an_event_whose_topics_only_a_newer_version_knows() -> None:
+    later = EventRow(SHARD, 1, "acc_a", 1, b"\0" * 16, "billing.made-later.v1", Upstream().record("acc_a").value)
+    with pytest.raises(WorldFault, match="newer version"):
+        outgoing("billing", SHARD, 1, [later], {})
+
+
 async def test_what_stands_before_an_unknown_event_is_relayed_and_its_place_kept() -> None:
     store, publisher, clock = MemoryStore(shards=1), MemoryPublisher(), ManualClock(START)
     async with writing(store, clock) as writer:
         await writer.submit(submitted("1"))
-    copies = store.shards[SHARD].copies
-    newer = Upstream().record("acc_a")
-    copies.append(type(copies[0])(SHARD, 2, "acc_a", 2, b"\0" * 16, "billing.made-later.v1", newer.value))
+    later = EventRow(SHARD, 2, "acc_a", 2, b"\0" * 16, "billing.made-later.v1", Upstream().record("acc_a").value)
+    store.shards[SHARD].copies.append(later)
     relay = Relay("billing", SHARD, store, store, publisher, SystemClock(), shards=1)
     relay.wake(2)
     task = asyncio.create_task(relay.run())

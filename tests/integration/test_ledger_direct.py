@@ -1,20 +1,25 @@
 """Direct commands over PostgreSQL: batches, projections and reconciliation of journals, closing, lapsing, crashes."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from services.ledger import app
 from services.ledger.checks import trial_balance
+from services.ledger.domain.journal import PREFIX
 from services.ledger.journals.keeper import JournalKeeper
+from services.ledger.journals.reading import SQL, journals
 from services.ledger.projections import PROJECTIONS
 from shared.clock import StackClock
 from shared.contracts.direct import AccountChangeProposed, JournalProposed, ProposalDecisionRequested
 from shared.contracts.event import Actor
 from shared.eventlog.command import Answer
+from shared.eventlog.desk import SNAPSHOT_EVERY
 from shared.eventlog.held_shard import ShardContext, ShardPart
 from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.projection_runner import ProjectionRunner
@@ -193,3 +198,33 @@ async def test_a_proposal_lapses_by_the_stack_s_clock_also_after_a_takeover(data
         for one in told(database.dsn, "ledger.proposal-ended.v1")
     }
     assert ended == {"chg_old": ("lapsed", None), "chg_new": ("lapsed", None)}
+
+
+async def test_a_keeper_that_begins_at_a_snapshot_lapses_all_that_waits(database: Database, tmp_path: Path) -> None:
+    async with held_shard(database.dsn, 0, projections_only) as shard:
+        await changed(shard, "open", CASH, FEES)
+        asked = [journal_request(*legs(), name=f"jnl_{number}", on=DAY) for number in range(SNAPSHOT_EVERY)]
+        await asyncio.gather(*(shard.tell(one) for one in asked))
+    with psycopg.connect(database.dsn) as connection:
+        assert connection.execute("SELECT count(*) FROM snapshot WHERE stream = %s", (STREAM,)).fetchone() == (1,)
+
+    offset = tmp_path / "offset"
+    offset.write_text(str(8 * 24 * 60 * 60))
+    async with held_shard(database.dsn, 0, keeping, StackClock(offset)):
+        await until(lambda: len(told(database.dsn, "ledger.proposal-ended.v1")) == SNAPSHOT_EVERY)
+
+
+def test_journals_are_found_by_the_streams_index_among_many_events(database: Database) -> None:
+    with psycopg.connect(database.admin_dsn) as admin:
+        admin.execute(
+            "INSERT INTO event_0 (shard, position, stream, version, event_id, type, data)"
+            " SELECT 0, n, CASE n % 5000 WHEN 0 THEN 'jrn_' ELSE 'acc_' END || n, 1, gen_random_uuid(), 't', ''"
+            " FROM generate_series(1, 50000) AS n"
+        )
+        admin.execute("ANALYZE event_0")
+        rows = admin.execute("EXPLAIN " + SQL["journals"], (0, PREFIX)).fetchall()
+    plan = "\n".join(str(row[0]) for row in rows)
+
+    assert "event_0_stream_version_key" in plan
+    assert "Seq Scan" not in plan
+    assert journals(database.dsn, 0) == sorted(f"jrn_{number}" for number in range(5000, 50001, 5000))

@@ -14,7 +14,7 @@ from shared.eventlog.projections import as_of_one_moment, positions_of
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
 
-_SQL = queries(Path(__file__).with_suffix(".sql"))
+SQL = queries(Path(__file__).with_suffix(".sql"))
 APPLICATION = "piperoll-ledger-journals"
 
 
@@ -28,7 +28,7 @@ class Held(msgspec.Struct, frozen=True):
 def journals(dsn: str, shard: int) -> list[str]:
     """Return the streams of a shard's journals."""
     with psycopg.connect(conninfo(dsn, APPLICATION)) as connection:
-        rows = connection.execute(_SQL["journals"], (shard, PREFIX)).fetchall()
+        rows = connection.execute(SQL["journals"], (shard, PREFIX)).fetchall()
     return [stream for (stream,) in rows]
 
 
@@ -42,6 +42,6 @@ def held(dsn: str, plans: Sequence[ChangePlan], ends: Mapping[int, int]) -> Held
         columns: list[list[Any]] = [
             [plan.code for plan in plans], [plan.sub_key for plan in plans], [plan.currency for plan in plans],
         ]  # fmt: skip
-        rows = cursor.execute(_SQL["balances"], columns).fetchall()
+        rows = cursor.execute(SQL["balances"], columns).fetchall()
     named = {str(shard): position for shard, position in sorted(positions.items())}
     return Held(tuple(int(minor) for _, minor in rows), named)

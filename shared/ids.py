@@ -18,7 +18,7 @@ Root = NewType("Root", bytes)
 
 ROOT_BYTES = 14
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-CROCKFORD_PAIRS = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
+CROCKFORD_TRIPLES = tuple(a + b + c for a in CROCKFORD for b in CROCKFORD for c in CROCKFORD)
 CHECK_SYMBOLS = CROCKFORD + "*~$=u"
 SERVICE_CODES = {"gateway": 1, "billing": 2, "ledger": 3, "notifier": 4}
 RELAYED = 1
@@ -78,9 +78,10 @@ def content_digest(content: Any) -> str:
 def base32(data: bytes) -> str:
     """Return Crockford base 32, lower case, most significant bit first, no padding."""
     bits = len(data) * 8
-    pairs = -(-bits // 10)
-    number = int.from_bytes(data, "big") << (pairs * 10 - bits)
-    text = "".join([CROCKFORD_PAIRS[(number >> shift) & 1023] for shift in range(pairs * 10 - 10, -1, -10)])
+    padded = -(-bits // 15) * 15
+    number = int.from_bytes(data, "big") << (padded - bits)
+    triples = CROCKFORD_TRIPLES
+    text = "".join([triples[(number >> shift) & 32_767] for shift in range(padded - 15, -1, -15)])
     return text[: -(-bits // 5)]
 
 

@@ -19,7 +19,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
 BY_TYPE: dict[str, type[Event]] = {event.TYPE: event for event in ALL_EVENTS}
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class _Surrounding(msgspec.Struct, frozen=True, kw_only=True):
     """What surrounds a payload. `event_id` is 32 hexadecimal digits; `stream` and `version` place it in its log.
 
     `correlation` is the id of the request that began it all, `causation` the event id that directly caused it.
@@ -35,7 +35,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     correlation: str
     causation: str | None
+
+
+class Envelope(_Surrounding, frozen=True, kw_only=True):
+    """An envelope whose payload is not opened."""
+
     payload: msgspec.Raw
+
+
+class Unsealed(_Surrounding, frozen=True, kw_only=True):
+    """An envelope about to be written: sealed, its bytes are those of an `Envelope` with the encoded event."""
+
+    payload: Event
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -58,7 +69,7 @@ def encode_event(event: Event) -> msgspec.Raw:
     return msgspec.Raw(_encode(event))
 
 
-def seal(envelope: Envelope) -> bytes:
+def seal(envelope: Envelope | Unsealed) -> bytes:
     """Return the envelope's bytes; more than 65,535 raise ValueError (a writer must cut such an event in parts)."""
     data = _encode(envelope)
     if len(data) > MAX_DATA_BYTES:

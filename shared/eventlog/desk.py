@@ -1,11 +1,11 @@
-"""The writer's desk: what it holds in memory for one shard, and how a round of commands becomes one batch.
+"""The writer's desk: what it holds in memory for one shard, and how commands become the rows of the next commit.
 
-No I/O: the writer loads states and appends; the desk decides and evolves. A draft is adopted only once its commit is
-known; until then the desk is as before, so a failed commit is dropped by dropping the draft.
+No I/O: the writer loads states and appends; the desk decides and evolves. What is decided counts here at once, before
+it is committed: a commit that fails ends the writer and all that it holds, so nothing is ever taken back.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.clock import rfc3339
-from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
+from shared.contracts.envelope import Unsealed, open_fact, seal
 from shared.contracts.event import Actor, Event
 from shared.decider import Cause, Context, Registry
 from shared.errors import BadRecord
@@ -24,17 +24,19 @@ from shared.telemetry.logs import logger
 
 log = logger(__name__)
 
-CACHED_STREAMS = 50_000
+CACHED_STREAMS = 100_000
+"""Far more than a draft and a commit can touch, so that what is dropped is always committed."""
 SNAPSHOT_EVERY = 500
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One command or fact to be decided, with all that its events will carry."""
+    """One command or fact to be decided, with all that its events will carry; `first_id` is the id of its event 0."""
 
     message: Any
     stream: str
     tenant: str
     root: bytes
+    first_id: bytes
     actor: Actor
     correlation: str
     causation: str | None
@@ -67,16 +69,14 @@ def open_own(row: EventRow) -> Event | Unread:
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """What one round will store: rows and new states, parked and ended records. `today` is in the tenant's zone."""
+    """What the next commit will store, as it grows; `keyed` are the first events of its submitted commands."""
 
-    recorded_at: datetime
-    today: str
     rows: list[EventRow] = []
     leaves: list[bytes] = []
-    entries: dict[str, Entry] = {}
     parked: list[Parked] = []
     ended: list[Ended] = []
-    doubtful: set[str] = set()
+    snapshots: dict[str, Entry] = {}
+    keyed: dict[bytes, EventRow] = {}
 
     def changes_nothing(self) -> bool:
         """Tell whether there is nothing to store but cursors."""
@@ -84,7 +84,7 @@ class Draft(msgspec.Struct, kw_only=True):
 
 
 class Desk:
-    """One shard's place in its log, its cached states and its holds."""
+    """One shard's place in its log and its cached states, ahead of the stored ones by the drafts under way."""
 
     def __init__(self, registry: Registry, held: Held, zone: ZoneInfo) -> None:
         self._registry = registry
@@ -92,13 +92,16 @@ class Desk:
         self.shard = held.shard
         self.epoch = held.epoch
         self.next_position = held.next_position
-        self.head = held.head
-        self.recorded_at = held.recorded_at
+        self.doubtful: set[str] = set()
+        self._drafted_from = held.next_position
+        self._head = held.head
         self._cache: OrderedDict[str, Entry] = OrderedDict()
+        self._set_time(held.recorded_at)
 
-    def missing(self, items: Sequence[Item]) -> list[str]:
+    def missing(self, items: Iterable[Item]) -> list[str]:
         """Return the streams of `items` whose state is not in memory, each once."""
-        return list(dict.fromkeys(item.stream for item in items if item.stream not in self._cache))
+        cache = self._cache
+        return list(dict.fromkeys([item.stream for item in items if item.stream not in cache]))
 
     def remember(
         self, stream: str, snapshot: tuple[int, Any] | None, events: Sequence[tuple[int, Event | Unread]]
@@ -118,106 +121,111 @@ class Desk:
         entry = self._cache.get(stream)
         return entry.state.cause if entry is not None and isinstance(entry.state, Unread) else ""
 
-    def draft(self, now: datetime) -> Draft:
+    def begin(self, now: datetime) -> None:
         """Begin a round; within a shard recorded time never falls."""
-        recorded_at = max(now, self.recorded_at)
-        return Draft(recorded_at=recorded_at, today=recorded_at.astimezone(self._zone).date().isoformat())
+        if now > self._recorded_at:
+            self._set_time(now)
+
+    def _set_time(self, recorded_at: datetime) -> None:
+        self._recorded_at = recorded_at
+        self._recorded_text = rfc3339(recorded_at)
+        self._today = recorded_at.astimezone(self._zone).date().isoformat()
 
     def decide(self, draft: Draft, item: Item) -> tuple[EventRow, ...]:
-        """Decide one item into the draft and return its events; what a decider raises leaves the draft as it was."""
-        entry = draft.entries.get(item.stream) or self._cache[item.stream]
-        handler = self._registry.handlers[type(item.message)]
-        events = handler.decide(item.message, entry.state, self._context(draft, item))
-        if not events:
-            return ()
-        kind = self._registry.kind_of(item.stream)
-        rows: list[EventRow] = []
-        version, state = entry.version, entry.state
-        position = self.next_position + len(draft.rows)
-        for index, event in enumerate(events):
-            version += 1
-            rows.append(self._row(draft, item, event, index, position + index, version))
-            state = kind.evolve(state, event)
-        draft.rows.extend(rows)
-        draft.leaves.extend(leaf_hash(row.data) for row in rows)
-        draft.entries[item.stream] = Entry(version, state)
+        """Decide one item into the draft and return its events; what a decider raises leaves the draft as it was.
+
+        A decider that raised may have changed the state in its hands: its stream is doubtful until it is forgotten.
+        """
+        stream = item.stream
+        entry = self._cache[stream]
+        try:
+            events = self._registry.handlers[type(item.message)].decide(item.message, entry.state, self._context(item))
+            if not events:
+                return ()
+            evolve = self._registry.kind_of(stream).evolve
+            state, rows = entry.state, []
+            for index, event in enumerate(events):
+                rows.append(self._row(item, event, index, entry.version + index + 1))
+                state = evolve(state, event)
+            leaves = [leaf_hash(row.data) for row in rows]
+        except Exception:
+            self.doubtful.add(stream)
+            raise
+        version = entry.version + len(rows)
+        self._cache[stream] = entry = Entry(version, state)
+        self._cache.move_to_end(stream)
+        if version % SNAPSHOT_EVERY < len(rows):
+            draft.snapshots[stream] = entry
+        draft.rows += rows
+        draft.leaves += leaves
+        self.next_position += len(rows)
         return tuple(rows)
 
-    def _context(self, draft: Draft, item: Item) -> Context:
+    def _context(self, item: Item) -> Context:
         return Context(
             tenant=item.tenant,
             shard=self.shard,
             root=item.root,
-            recorded_at=draft.recorded_at,
-            today=draft.today,
-            effective_date=item.effective_date or draft.today,
+            recorded_at=self._recorded_at,
+            effective_date=item.effective_date or self._today,
+            today=self._today,
             actor=item.actor,
             correlation=item.correlation,
             cause=item.cause,
         )
 
-    def _row(self, draft: Draft, item: Item, event: Event, index: int, position: int, version: int) -> EventRow:
+    def _row(self, item: Item, event: Event, index: int, version: int) -> EventRow:
         identity = event_id(item.root, index)
-        effective_date = event.effective_on() or item.effective_date or draft.today
-        envelope = Envelope(
+        envelope = Unsealed(
             tenant=item.tenant,
             event_id=identity.hex(),
             type=event.TYPE,
             stream=item.stream,
             version=version,
-            recorded_at=rfc3339(draft.recorded_at),
-            effective_date=effective_date,
+            recorded_at=self._recorded_text,
+            effective_date=event.effective_on() or item.effective_date or self._today,
             actor=item.actor,
             correlation=item.correlation,
             causation=item.causation,
-            payload=encode_event(event),
+            payload=event,
         )
         return EventRow(
-            shard=self.shard,
-            position=position,
-            stream=item.stream,
-            version=version,
-            event_id=identity,
-            type=event.TYPE,
-            data=seal(envelope),
-            digest=item.digest if index == 0 else None,
-            trace=item.trace,
+            self.shard,
+            self.next_position + index,
+            item.stream,
+            version,
+            identity,
+            event.TYPE,
+            seal(envelope),
+            None if index else item.digest,
+            item.trace,
         )
 
     def batch(self, draft: Draft, cursors: Sequence[Cursor]) -> Batch:
-        """Return the draft as one transaction behind this desk's epoch and place."""
+        """Return the draft as one transaction behind this desk's epoch; the next draft begins after it."""
+        held_position = self._drafted_from
+        self._head = extend(self._head, held_position - 1, draft.leaves)
+        self._drafted_from = held_position + len(draft.rows)
+        while len(self._cache) > CACHED_STREAMS:
+            self._cache.popitem(last=False)
         return Batch(
             shard=self.shard,
             mode=Mode.OWNED,
             epoch=self.epoch,
-            held_position=self.next_position,
-            head=extend(self.head, self.next_position - 1, draft.leaves),
-            recorded_at=draft.recorded_at,
+            held_position=held_position,
+            head=self._head,
+            recorded_at=self._recorded_at,
             rows=draft.rows,
             cursors=cursors,
             parked=draft.parked,
             ended=draft.ended,
         )
 
-    def adopt(self, draft: Draft, batch: Batch) -> list[tuple[str, Entry]]:
-        """Take over what was committed and return the streams whose snapshot is due.
-
-        States that a raising decider touched are dropped and loaded afresh.
-        """
-        self.next_position = batch.next_position
-        self.head = batch.head
-        self.recorded_at = batch.recorded_at
-        due: list[tuple[str, Entry]] = []
-        for stream, entry in draft.entries.items():
-            if entry.version // SNAPSHOT_EVERY > self._cache[stream].version // SNAPSHOT_EVERY:
-                due.append((stream, entry))
-            self._cache[stream] = entry
-            self._cache.move_to_end(stream)
-        for stream in draft.doubtful:
+    def forget_doubtful(self) -> None:
+        """Drop the states that are doubtful, to be loaded afresh; all that was decided must be committed."""
+        for stream in self.doubtful:
             self._cache.pop(stream, None)
-        while len(self._cache) > CACHED_STREAMS:
-            self._cache.popitem(last=False)
-        return due
+        self.doubtful.clear()
 
 
 def schema_hashes(registry: Registry) -> Mapping[str, bytes]:

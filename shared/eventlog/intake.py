@@ -1,6 +1,6 @@
 """From what arrives to what is decided: records are opened, and kept back where they must wait."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 
 from shared.contracts.envelope import Fact, open_fact
 from shared.contracts.topics import BY_NAME
-from shared.decider import Cause, Command, Registry
+from shared.decider import Cause, Registry
 from shared.errors import BadRecord
 from shared.eventlog.command import Submitted
 from shared.eventlog.desk import Item
@@ -50,12 +50,13 @@ def _item_of_fact(
         return NOBODY
     if stream.partition("_")[0] not in registry.by_prefix or "\0" in stream:
         raise BadRecord("foreign_stream", f"{stream!r} is no stream of {registry.service}")
-    envelope = fact.envelope
+    envelope, root = fact.envelope, root_of_record(source, shard, position)
     return Item(
         message=fact.event,
         stream=stream,
         tenant=envelope.tenant,
-        root=root_of_record(source, shard, position),
+        root=root,
+        first_id=event_id(root, 0),
         actor=envelope.actor,
         correlation=envelope.correlation,
         causation=envelope.event_id,
@@ -71,17 +72,18 @@ def item_of_submitted(registry: Registry, submitted: Submitted) -> Item:
     stream = registry.handlers[type(message)].stream(message)
     if stream is None:
         raise ValueError(f"{type(message).__name__} names no stream")
-    kind = message.TYPE or type(message).__name__ if isinstance(message, Command) else message.TYPE
+    first_id = event_id(submitted.root, 0)
     return Item(
         message=message,
         stream=stream,
         tenant=submitted.tenant,
         root=submitted.root,
+        first_id=first_id,
         actor=submitted.actor,
         correlation=submitted.correlation,
         causation=submitted.causation,
         effective_date=submitted.effective_date,
-        cause=Cause(event_id(submitted.root, 0).hex(), "submitted", kind),
+        cause=Cause(first_id.hex(), "submitted", message.TYPE or type(message).__name__),
         digest=submitted.digest,
         trace=submitted.trace,
     )
@@ -125,20 +127,21 @@ class Holds:
 
     def __init__(self, parked: Sequence[Parked], strays: Sequence[tuple[str, int]]) -> None:
         self._by_key: dict[str, list[Parked]] = {}
-        self._places: set[Place] = set()
+        self._keys: dict[Place, str] = {}
         self._strays = set(strays)
         self.add(parked)
 
     def add(self, parked: Sequence[Parked]) -> None:
         """Take note of records that were parked."""
-        self._strays.update((one.topic, one.position) for one in parked if one.source_shard == STRAY_SHARD)
         for one in parked:
-            self._places.add(one.place)
+            if one.source_shard == STRAY_SHARD:
+                self._strays.add((one.topic, one.position))
+            self._keys[one.place] = one.key
             self._by_key.setdefault(one.key, []).append(one)
 
-    def held(self, key: str, ended: Container[Place] = ()) -> bool:
-        """Tell whether records of this key wait, those in `ended` left out; the empty key holds nobody."""
-        return bool(key) and any(one.place not in ended for one in self._by_key.get(key, ()))
+    def held(self, key: str) -> bool:
+        """Tell whether records of this key wait; the empty key holds nobody."""
+        return key in self._by_key and bool(key)
 
     def knows(self, stray: Parked) -> bool:
         """Tell whether this very stray record is parked already, or was once."""
@@ -146,20 +149,14 @@ class Holds:
 
     def queue_of(self, topic: str, source_shard: int, position: int) -> list[Parked]:
         """Return the records of the key that this parked record holds, in order; empty if it is not parked."""
-        place = (topic, source_shard, position)
-        if place not in self._places:
-            return []
-        for queue in self._by_key.values():
-            if any(one.place == place for one in queue):
-                return list(queue)
-        return []
+        key = self._keys.get((topic, source_shard, position))
+        return [] if key is None else list(self._by_key[key])
 
     def remove(self, ended: Sequence[Place]) -> None:
         """Take note of parked records that were let go."""
-        gone = set(ended)
-        self._places -= gone
-        for key, queue in list(self._by_key.items()):
-            left = [one for one in queue if one.place not in gone]
+        for place in ended:
+            key = self._keys.pop(place)
+            left = [one for one in self._by_key[key] if one.place != place]
             if left:
                 self._by_key[key] = left
             else:
@@ -179,4 +176,4 @@ class Holds:
         return len(self._by_key.keys() - {""})
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._keys)

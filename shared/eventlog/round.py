@@ -1,11 +1,11 @@
 """One round of a writer: what waited, judged, opened and decided in the order in which it came. No I/O.
 
-`gather` judges and opens, then the writer looks up `keys` and loads `missing` streams, then `decide` fills a draft.
+`gather` judges and opens; the writer looks up `first_ids` and loads `missing` streams; `decide` adds to a draft.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -27,7 +27,6 @@ from shared.eventlog.intake import (
     parked_stray,
 )
 from shared.eventlog.ports import Ended, EventRow, Order, Parked, Place, Record, Stray
-from shared.ids import event_id
 from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
@@ -35,12 +34,15 @@ log = logger(__name__)
 
 T = TypeVar("T")
 
+AT_ONCE = 64
+"""How many are decided before the event loop has its turn, so that a commit under way is not kept waiting."""
+
 
 class Submission(msgspec.Struct, eq=False):
-    """A caller that waits for the answer to one command."""
+    """A caller that waits for the answers to its commands, each its own."""
 
-    item: Item
-    done: "asyncio.Future[Answer]"
+    items: Sequence[Item]
+    done: "asyncio.Future[Sequence[Answer | Exception]]"
 
 
 class Delivery(msgspec.Struct, eq=False):
@@ -69,7 +71,7 @@ class Arrived(msgspec.Struct):
 
 
 class LetGo(msgspec.Struct):
-    """One parked record that is to be dropped, or decided after all; `asks` is None where it must be dropped."""
+    """One parked record that is to be dropped, or decided after all; `asks` is Nobody where it must be dropped."""
 
     parked: Parked
     drop: bool
@@ -77,18 +79,20 @@ class LetGo(msgspec.Struct):
 
 
 class Round:
-    """The steps of one round, and in the end its draft and the answers of its submissions."""
+    """The steps of one round. What it decides counts at once, in the desk, the book and the holds."""
 
-    def __init__(self, registry: Registry, desk: Desk, book: CursorBook, holds: Holds) -> None:
+    def __init__(self, registry: Registry, desk: Desk, draft: Draft, book: CursorBook, holds: Holds) -> None:
         self._registry = registry
         self._desk = desk
+        self._draft = draft
         self._book = book
         self._holds = holds
         self._steps: list[Arrived | Submission | LetGo] = []
-        self._held_now: set[str] = set()
         self._ordered: set[Place] = set()
-        self._ended: set[Place] = set()
-        self.answers: list[tuple[Submission, Answer | Exception]] = []
+        self._stuck: set[str] = set()
+        self._records: Counter[tuple[str, str]] = Counter()
+        self._said: Counter[str] = Counter()
+        self.answers: list[tuple[Submission, list[Answer | Exception]]] = []
 
     def gather(self, jobs: Sequence[Job], now: float) -> None:
         """Judge records against their chains and open them; `now` is monotonic, in seconds.
@@ -108,13 +112,13 @@ class Round:
 
     def _arrive(self, record: Record | Stray, now: float) -> None:
         if isinstance(record, Stray):
-            self._count(record.topic, "stray")
+            self._records[record.topic, "stray"] += 1
             parked = parked_stray(record)
             if not self._holds.knows(parked):
                 self._steps.append(Arrived(parked, NOBODY, record.cause))
             return
         verdict = self._book.take(record, now)
-        self._count(record.topic, verdict.value)
+        self._records[record.topic, verdict.value] += 1
         if verdict is not Verdict.APPLY:
             return
         try:
@@ -123,9 +127,6 @@ class Round:
             asks, refused = NOBODY, error.cause
         if refused or isinstance(asks, Item):
             self._steps.append(Arrived(parked_record(record, refused), asks, refused))
-
-    def _count(self, topic: str, verdict: str) -> None:
-        metrics.RECORDS.labels(self._registry.service, topic, verdict).inc()
 
     def _obey(self, order: Order) -> None:
         place = (order.topic, order.source_shard, order.position)
@@ -155,128 +156,130 @@ class Round:
     def _asks_of(self, parked: Parked, *, drop: bool) -> Item | Nobody:
         return NOBODY if drop else item_of_parked(self._registry, parked)
 
-    def keys(self) -> list[bytes]:
+    def first_ids(self) -> list[bytes]:
         """Return the ids under which a first call of each submitted command would be stored."""
-        return [event_id(step.item.root, 0) for step in self._steps if isinstance(step, Submission)]
+        return [item.first_id for step in self._steps if isinstance(step, Submission) for item in step.items]
 
     def missing(self) -> list[str]:
         """Return the streams to load before deciding."""
-        items = [step.item if isinstance(step, Submission) else step.asks for step in self._steps]
-        return self._desk.missing([item for item in items if isinstance(item, Item)])
+        return self._desk.missing(self._items())
 
-    def decide(self, now: datetime, found: Mapping[bytes, EventRow]) -> Draft:
-        """Decide every step in order and return what is to be stored."""
-        draft = self._desk.draft(now)
-        known = dict(found)
-        stuck: set[str] = set()
+    def _items(self) -> Iterator[Item]:
+        for step in self._steps:
+            if isinstance(step, Submission):
+                yield from step.items
+            elif isinstance(step.asks, Item):
+                yield step.asks
+
+    def decide(self, known: Mapping[bytes, EventRow]) -> Iterator[None]:
+        """Decide every step in order into the draft; `known` are stored events by id. Yields every `AT_ONCE` steps."""
+        done = 0
         for step in self._steps:
             match step:
                 case Arrived():
-                    self._decide_arrived(draft, step)
+                    self._decide_arrived(step)
                 case LetGo():
-                    self._decide_let_go(draft, step, stuck)
+                    self._decide_let_go(step)
                 case Submission():
-                    answer = self._decide_submission(draft, step, known)
-                    self.answers.append((step, answer))
-                    metrics.COMMANDS.labels(self._registry.service, str(self._desk.shard), _said(answer)).inc()
-        return draft
+                    answers: list[Answer | Exception] = []
+                    self.answers.append((step, answers))
+                    for item in step.items:
+                        answers.append(self._decide_submitted(item, known))
+                        done += 1
+                        if done % AT_ONCE == 0:
+                            yield
+                    continue
+            done += 1
+            if done % AT_ONCE == 0:
+                yield
+        self._count()
 
-    def _decide_arrived(self, draft: Draft, step: Arrived) -> None:
-        key = step.parked.key
-        if key in self._held_now or self._holds.held(key, self._ended):
-            self._park(draft, step.parked, step.refused or BEHIND)
+    def _decide_arrived(self, step: Arrived) -> None:
+        if self._holds.held(step.parked.key):
+            self._park(step.parked, step.refused or BEHIND)
         elif step.refused:
-            self._park(draft, step.parked, step.refused)
+            self._park(step.parked, step.refused)
         elif isinstance(step.asks, Item):
             if unread := self._desk.unread(step.asks.stream):
-                self._park(draft, step.parked, unread)
+                self._park(step.parked, unread)
                 return
             try:
-                self._desk.decide(draft, step.asks)
+                self._desk.decide(self._draft, step.asks)
             except Exception as error:
                 log.exception("decider_raised", topic=step.parked.topic, position=step.parked.position)
-                draft.doubtful.add(step.asks.stream)
-                self._park(draft, step.parked, f"decider_raised: {type(error).__name__}")
+                self._park(step.parked, f"decider_raised: {type(error).__name__}")
 
-    def _park(self, draft: Draft, parked: Parked, cause: str) -> None:
-        draft.parked.append(msgspec.structs.replace(parked, cause=cause))
-        if parked.key:
-            self._held_now.add(parked.key)
+    def _park(self, parked: Parked, cause: str) -> None:
+        parked = msgspec.structs.replace(parked, cause=cause)
+        self._draft.parked.append(parked)
+        self._holds.add([parked])
 
-    def _decide_let_go(self, draft: Draft, step: LetGo, stuck: set[str]) -> None:
+    def _decide_let_go(self, step: LetGo) -> None:
         parked = step.parked
-        if parked.key in stuck:
+        if parked.key in self._stuck:
             return
         if isinstance(step.asks, Item):
             if self._desk.unread(step.asks.stream):
-                stuck.add(parked.key)
+                self._stuck.add(parked.key)
                 return
             try:
-                self._desk.decide(draft, step.asks)
+                self._desk.decide(self._draft, step.asks)
             except Exception:
                 log.exception("released_record_raised_again", topic=parked.topic, position=parked.position)
-                draft.doubtful.add(step.asks.stream)
-                stuck.add(parked.key)
+                self._stuck.add(parked.key)
                 return
-        self._ended.add(parked.place)
-        draft.ended.append(
+        self._holds.remove([parked.place])
+        self._draft.ended.append(
             Ended(parked.topic, parked.source_shard, parked.position, "dropped" if step.drop else "released")
         )
 
-    def _decide_submission(self, draft: Draft, step: Submission, known: dict[bytes, EventRow]) -> Answer | Exception:
-        item = step.item
-        identity = event_id(item.root, 0)
-        first = known.get(identity)
+    def _decide_submitted(self, item: Item, known: Mapping[bytes, EventRow]) -> Answer | Exception:
+        first = known.get(item.first_id) or self._draft.keyed.get(item.first_id)
         if first is not None:
             if item.digest is not None and first.digest is not None and item.digest != first.digest:
+                self._said["conflict"] += 1
                 return Conflict("this key was used for another command", first.stream)
+            self._said["repeat"] += 1
             return Answer(shard=first.shard, position=first.position, rows=(first,), replayed=True)
-        if item.stream in self._held_now or self._holds.held(item.stream, self._ended):
+        if self._holds.held(item.stream):
+            self._said["on_hold"] += 1
             return OnHold(f"{item.stream} waits behind a parked record")
         if self._desk.unread(item.stream):
+            self._said["on_hold"] += 1
             return OnHold(f"{item.stream} holds what this version cannot read")
         try:
-            rows = self._desk.decide(draft, item)
+            rows = self._desk.decide(self._draft, item)
         except Exception as error:
             log.exception("decider_raised", command=item.cause.type, stream=item.stream)
-            draft.doubtful.add(item.stream)
+            self._said["fault"] += 1
             return error
+        self._said["decided"] += 1
         if rows:
-            known[identity] = rows[0]
-        position = rows[-1].position if rows else self._desk.next_position - 1
-        return Answer(shard=self._desk.shard, position=position, rows=rows)
+            self._draft.keyed[item.first_id] = rows[0]
+        return Answer(shard=self._desk.shard, position=self._desk.next_position - 1, rows=rows)
 
-
-def _said(answer: Answer | Exception) -> str:
-    match answer:
-        case Answer():
-            return "repeat" if answer.replayed else "decided"
-        case Conflict():
-            return "conflict"
-        case OnHold():
-            return "on_hold"
-        case _:
-            return "fault"
+    def _count(self) -> None:
+        service, shard = self._registry.service, str(self._desk.shard)
+        for (topic, verdict), count in self._records.items():
+            metrics.RECORDS.labels(service, topic, verdict).inc(count)
+        for said, count in self._said.items():
+            metrics.COMMANDS.labels(service, shard, said).inc(count)
 
 
 def weight(job: Job) -> int:
     """Return how many commands and records a job holds."""
     match job:
         case Submission():
-            return 1
+            return len(job.items)
         case Delivery():
             return len(job.records)
         case Orders():
             return len(job.orders)
 
 
-def settle(done: "asyncio.Future[T]", answer: T | Exception) -> None:
+def settle(done: "asyncio.Future[T]", answer: T) -> None:
     """Hand a caller its answer, unless it has gone."""
-    if done.done():
-        return
-    if isinstance(answer, Exception):
-        done.set_exception(answer)
-    else:
+    if not done.done():
         done.set_result(answer)
 
 

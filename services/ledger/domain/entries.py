@@ -1,32 +1,28 @@
 """Steps as entries: ids from the cause's root, days that are days, amounts that an account can hold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 
 from services.ledger.domain.rules import Step
 from shared.contracts.event import Event
-from shared.contracts.ledger import EntryPosted, Posting
+from shared.contracts.ledger import EntryPosted
 from shared.decider import Context
 from shared.ids import base32, event_id
 from shared.money import MAX_MINOR
 
 
-def entry_id_of(context: Context, index: int) -> str:
-    """Return the id of the entry that is the command's `index`-th event; it holds the bytes of the event's id."""
-    return f"ent_{context.shard}_{base32(event_id(context.root, index))}"
-
-
-def entry_of(step: Step, postings: Sequence[Posting], account_id: str, context: Context, index: int) -> EntryPosted:
-    """Return a step as an entry of a stream; the group's id holds the cause's root.
+def entry_of(step: Step, account_id: str, context: Context, index: int) -> EntryPosted:
+    """Return a step as the command's `index`-th event; the entry's id holds the event's, the group's the cause's root.
 
     A day that no calendar has, or an amount that no account can hold, raises ValueError: the fact is parked.
     """
     checked_day(step.effective_date)
-    if any(not 0 < posting.amount_minor <= MAX_MINOR for posting in postings):
-        raise ValueError(f"a posting of {step.rule} is not between 1 and {MAX_MINOR}")
+    for posting in step.postings:
+        if not 0 < posting.amount_minor <= MAX_MINOR:
+            raise ValueError(f"a posting of {step.rule} is not between 1 and {MAX_MINOR}")
     return EntryPosted(
         account_id=account_id,
-        entry_id=entry_id_of(context, index),
+        entry_id=f"ent_{context.shard}_{base32(event_id(context.root, index))}",
         group_id=f"grp_{context.shard}_{base32(context.root)}",
         rule=step.rule,
         cause_type=context.cause.type,
@@ -36,7 +32,7 @@ def entry_of(step: Step, postings: Sequence[Posting], account_id: str, context: 
         processor_ref=step.processor_ref,
         effective_date=step.effective_date,
         currency=step.currency,
-        postings=tuple(postings),
+        postings=step.postings,
         reverses=step.reverses,
         case_id=step.case_id,
         reference=step.reference,
@@ -45,7 +41,7 @@ def entry_of(step: Step, postings: Sequence[Posting], account_id: str, context: 
 
 def followed_by(first: Event, steps: Iterable[Step], account_id: str, context: Context) -> tuple[Event, ...]:
     """Return an event of a house stream and the entries that it causes; house accounts have no limits here."""
-    entries = [entry_of(step, step.postings, account_id, context, index) for index, step in enumerate(steps, start=1)]
+    entries = [entry_of(step, account_id, context, index) for index, step in enumerate(steps, start=1)]
     return (first, *entries)
 
 

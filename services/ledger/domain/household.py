@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from services.ledger.domain import money_back as back
-from services.ledger.domain.entries import entry_id_of, entry_of
+from services.ledger.domain.entries import entry_of
 from services.ledger.domain.limits import Balances, apply_postings, balance_key, bend, fits
 from services.ledger.domain.rules import (
     Step,
@@ -192,25 +192,35 @@ def post(steps: Iterable[Step], household: Household, context: Context) -> tuple
 
     An amount or day that no entry can have raises ValueError: the fact is parked.
     """
-    balances = household.balances.copy()
+    balances = household.balances
     events: list[Event] = []
+    before: EntryPosted | None = None
     for step in steps:
-        entry_id = entry_id_of(context, len(events))
-        postings = step.postings
-        broken: list[Event] = []
-        if not fits(balances, step.currency, postings):
-            postings, overflows = bend(balances, step.currency, postings, household.account_id, entry_id)
-            broken = [
-                LimitBroken(
-                    account_id=household.account_id,
-                    entry_id=entry_id,
-                    code=over.code,
-                    sub_key=over.sub_key,
-                    overflow_minor=over.minor,
-                )
-                for over in overflows
-            ]
-        apply_postings(balances, step.currency, postings)
-        events.append(entry_of(step, postings, household.account_id, context, len(events)))
+        if before is not None:
+            if balances is household.balances:
+                balances = balances.copy()
+            apply_postings(balances, before.currency, before.postings)
+        entry = entry_of(step, household.account_id, context, len(events))
+        broken: tuple[Event, ...] = ()
+        if not fits(balances, entry.currency, entry.postings):
+            entry, broken = _within_limits(entry, balances)
+        events.append(entry)
         events.extend(broken)
+        before = entry
     return tuple(events)
+
+
+def _within_limits(entry: EntryPosted, balances: Balances) -> tuple[EntryPosted, tuple[Event, ...]]:
+    """Return the entry with what overflows moved to suspense, and one event for each limit that it broke."""
+    postings, overflows = bend(balances, entry.currency, entry.postings, entry.account_id, entry.entry_id)
+    broken = tuple(
+        LimitBroken(
+            account_id=entry.account_id,
+            entry_id=entry.entry_id,
+            code=over.code,
+            sub_key=over.sub_key,
+            overflow_minor=over.minor,
+        )
+        for over in overflows
+    )
+    return msgspec.structs.replace(entry, postings=postings), broken

@@ -95,30 +95,25 @@ def after(standing: Standing, entry: EntryPosted) -> Standing:
     kept = _KEPT.get(entry.rule)
     if kept is None:
         return standing
-    named = _leg(entry, kept.named_by)
+    legs: dict[str, Posting] = {}
+    for posting in entry.postings:
+        legs.setdefault(posting.code, posting)
+    named = legs.get(kept.named_by)
     name = "" if named is None else name_of(kept.rule, named.sub_key, entry.payment_id, entry.invoice_id)
     if entry.reverses is not None:
         name = name or standing.name_with(entry.reverses)
-        return without(standing, name, entry.reverses, *_amounts(entry, kept))
+        return without(standing, name, entry.reverses, *_amounts(legs, kept))
     if entry.rule != kept.rule or not name:
         return standing
-    return standing.put(name, (*standing.get(name), Left(entry.entry_id, *_amounts(entry, kept))))
+    return standing.put(name, (*standing.get(name), Left(entry.entry_id, *_amounts(legs, kept))))
 
 
-def _amounts(entry: EntryPosted, kept: _Kept) -> tuple[int, ...]:
-    minor = _minor(entry, kept.measured_by)
-    return (minor, _minor(entry, "1220"), _minor(entry, "1230")) if kept.rule == "PR-01" else (minor,)
+def _amounts(legs: dict[str, Posting], kept: _Kept) -> tuple[int, ...]:
+    minor = _minor(legs.get(kept.measured_by))
+    return (minor, _minor(legs.get("1220")), _minor(legs.get("1230"))) if kept.rule == "PR-01" else (minor,)
 
 
-def _leg(entry: EntryPosted, code: AccountCode) -> Posting | None:
-    for posting in entry.postings:
-        if posting.code == code:
-            return posting
-    return None
-
-
-def _minor(entry: EntryPosted, code: AccountCode) -> int:
-    leg = _leg(entry, code)
+def _minor(leg: Posting | None) -> int:
     return 0 if leg is None else leg.amount_minor
 
 

@@ -20,10 +20,7 @@ BY_TYPE: dict[str, type[Event]] = {event.TYPE: event for event in ALL_EVENTS}
 
 
 class _Surrounding(msgspec.Struct, frozen=True, kw_only=True):
-    """What surrounds a payload. `event_id` is 32 hexadecimal digits; `stream` and `version` place it in its log.
-
-    `correlation` is the id of the request that began it all, `causation` the event id that directly caused it.
-    """
+    """What is said of a payload; see `Envelope`."""
 
     tenant: str
     event_id: str
@@ -38,7 +35,10 @@ class _Surrounding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(_Surrounding, frozen=True, kw_only=True):
-    """An envelope whose payload is not opened."""
+    """What surrounds a payload. `event_id` is 32 hexadecimal digits; `stream` and `version` place it in its log.
+
+    `correlation` is the id of the request that began it all, `causation` the event id that directly caused it.
+    """
 
     payload: msgspec.Raw
 

@@ -1,7 +1,8 @@
 """The gateway's append: all waiting requests of this process, over all shards, in one commit.
 
 While one commit is under way the next batch gathers; nothing is decided before that commit is known. A repeated key
-meets its first, in the log or in the same batch, and never makes a second event.
+meets its first, in the log or in the same batch, and never makes a second event. A shard whose row somebody else holds
+goes by itself until a commit of it went well, so that no other waits for it.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from prometheus_client import Counter
 
 from services.gateway.plan import Appended, Plan, Waiting, Wanted
 from shared.clock import Clock
-from shared.errors import Overloaded, OwnFault, PiperollError, StoreDown, UnknownCommit
+from shared.errors import Overloaded, OwnFault, PiperollError, RowHeld, StoreDown, UnknownCommit
 from shared.eventlog.ports import Fate, Store
 from shared.faults import Point, reach
 from shared.ids import event_id
@@ -23,13 +24,19 @@ from shared.telemetry.logs import logger
 log = logger(__name__)
 
 MOST_IN_COMMIT = 500
+MOST_PATIENT = 2
+HELD_PART = 4
 CALLERS_WAIT_S = 5.0
 LOOK_S = 0.25
 RETRY_FIRST_S, RETRY_MOST_S = 0.05, 1.0
 
 
 class Appender:
-    """One per process; `run` is its task. At most `limit` requests wait, further ones raise Overloaded."""
+    """One per process; `run` is its task. At most `limit` requests wait, further ones raise Overloaded.
+
+    At most two held shards wait for their rows at a time, so that connections are left for the others; a fourth part of
+    `limit` may wait for each.
+    """
 
     def __init__(self, store: Store, clock: Clock, zone: ZoneInfo, limit: int) -> None:
         self._store = store
@@ -39,7 +46,9 @@ class Appender:
         self._queue: deque[Waiting] = deque()
         self._woken = asyncio.Event()
         self._stopping = False
-        self._in_hand: Sequence[Waiting] = ()
+        self._held: dict[int, deque[Waiting]] = {}
+        self._patient: dict[int, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(MOST_PATIENT)
 
     async def append(self, wanted: Wanted) -> Appended:
         """Return when the request is committed, now or before.
@@ -47,59 +56,111 @@ class Appender:
         Errors: Conflict (the root stands for another request), Overloaded, StoreDown (nothing was stored),
         UnknownCommit (not known within 5 s: repeat).
         """
-        if self._stopping or len(self._queue) >= self._limit:
-            raise Overloaded(f"{len(self._queue)} requests are waiting")
+        held = self._held.get(wanted.shard)
+        waiting, limit = (self._queue, self._limit) if held is None else (held, self._limit // HELD_PART)
+        if self._stopping or len(waiting) >= limit:
+            raise Overloaded(f"{len(waiting)} requests are waiting")
         reach(Point.GATEWAY_BEFORE_APPEND)
         done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        self._queue.append(Waiting(wanted, event_id(wanted.root, 0), self._clock.monotonic(), done))
-        self._woken.set()
+        waiting.append(Waiting(wanted, event_id(wanted.root, 0), self._clock.monotonic(), done))
+        if held is None:
+            self._woken.set()
+        else:
+            self._wait_patiently(wanted.shard)
         appended = await done
         reach(Point.GATEWAY_AFTER_APPEND)
         return appended
 
     async def run(self) -> None:
-        """Commit what waits until `stop`; ends when the queue is empty."""
+        """Commit what waits until `stop`; ends when nothing waits any more."""
         while self._queue or not self._stopping:
             if not self._queue:
                 self._woken.clear()
                 await self._woken.wait()
                 continue
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_COMMIT))]
-            self._in_hand = batch
-            await self._commit(batch)
-            self._in_hand = ()
+            batch = [one for one in _taken(self._queue) if not self._sent_aside(one)]
+            if batch:
+                await self._commit(batch, self._queue, hasty=True)
+        while self._patient:
+            await asyncio.wait(self._patient.values())
 
     async def stop(self) -> None:
         """Take no more; `run` finishes what waits."""
         self._stopping = True
         self._woken.set()
 
-    async def _commit(self, batch: Sequence[Waiting]) -> None:
+    def _sent_aside(self, one: Waiting) -> bool:
+        """Tell whether a request's shard is held, and have it wait there."""
+        held = self._held.get(one.wanted.shard)
+        if held is None:
+            return False
+        held.append(one)
+        self._wait_patiently(one.wanted.shard)
+        return True
+
+    def _wait_patiently(self, shard: int) -> None:
+        if shard not in self._patient:
+            self._patient[shard] = asyncio.get_running_loop().create_task(self._patiently(shard))
+
+    async def _patiently(self, shard: int) -> None:
+        """Commit what waits for a held shard; once its row was not to be had, all of that is told so."""
+        waiting, batch = self._held[shard], list[Waiting]()
+        try:
+            while waiting:
+                async with self._room:
+                    batch = _taken(waiting)
+                    await self._commit(batch, waiting, hasty=False)
+            del self._held[shard]
+        except RowHeld as error:
+            _fail([*batch, *waiting], error)
+            waiting.clear()
+        finally:
+            del self._patient[shard]
+
+    async def _commit(self, batch: Sequence[Waiting], behind: Sequence[Waiting], *, hasty: bool) -> None:
+        """Store a batch and answer it; `behind` waits for it meanwhile. RowHeld, unless it is hasty."""
         plan = Plan(batch, self._clock, self._zone)
         started = self._clock.monotonic()
         try:
-            await self._append_until_known(plan)
+            await self._append_until_known(plan, behind, hasty=hasty)
+        except RowHeld:
+            if not hasty:
+                raise
+            await self._part(batch, behind)
         except StoreDown as error:
             _fail(batch, error)
         except Exception as error:
-            await self._isolate(batch, error)
+            await self._isolate(batch, behind, error, hasty=hasty)
         else:
             plan.answer()
             self._measure(plan, self._clock.monotonic() - started)
 
-    async def _append_until_known(self, plan: Plan) -> None:
+    async def _part(self, batch: Sequence[Waiting], behind: Sequence[Waiting]) -> None:
+        """Try each shard of a batch that was held up by itself; the one that holds it up waits apart from now on."""
+        by_shard: dict[int, list[Waiting]] = {}
+        for one in batch:
+            by_shard.setdefault(one.wanted.shard, []).append(one)
+        if len(by_shard) > 1:
+            await asyncio.gather(*(self._commit(part, behind, hasty=True) for part in by_shard.values()))
+            return
+        for shard, part in by_shard.items():
+            log.warning("shard_held", shard=shard, requests=len(part))
+            self._held.setdefault(shard, deque()).extend(part)
+            self._wait_patiently(shard)
+
+    async def _append_until_known(self, plan: Plan, behind: Sequence[Waiting], *, hasty: bool) -> None:
         while True:
             try:
-                await self._store.append_shared(plan.shards, plan.identities, plan)
+                await self._store.append_shared(plan.shards, plan.identities, plan, hasty=hasty)
                 return
             except UnknownCommit as error:
                 log.warning("commit_unknown", shards=plan.shards, error=str(error))
-                if await self._fate_of(plan) is Fate.COMMITTED:
+                if await self._fate_of(plan, behind) is Fate.COMMITTED:
                     return
 
-    async def _fate_of(self, plan: Plan) -> Fate:
+    async def _fate_of(self, plan: Plan, behind: Sequence[Waiting]) -> Fate:
         """Ask until it is known; callers that have waited 5 s are told to repeat."""
-        timer = asyncio.get_running_loop().create_task(self._let_go_of_old())
+        timer = asyncio.get_running_loop().create_task(self._let_go_of_old(plan, behind))
         wait_s = RETRY_FIRST_S
         try:
             while True:
@@ -114,21 +175,23 @@ class Appender:
         finally:
             timer.cancel()
 
-    async def _let_go_of_old(self) -> None:
+    async def _let_go_of_old(self, plan: Plan, behind: Sequence[Waiting]) -> None:
         while True:
             old = self._clock.monotonic() - CALLERS_WAIT_S
-            waiting = [*self._in_hand, *self._queue]
+            waiting = [*plan.waiting, *behind]
             _fail([one for one in waiting if one.since <= old], UnknownCommit("not known within 5 s"))
             await asyncio.sleep(LOOK_S)
 
-    async def _isolate(self, batch: Sequence[Waiting], error: Exception) -> None:
+    async def _isolate(
+        self, batch: Sequence[Waiting], behind: Sequence[Waiting], error: Exception, *, hasty: bool
+    ) -> None:
         """Try the requests of a batch that cannot be stored one by one, so that one bad request fails alone."""
         if len(batch) == 1:
             log.error("request_not_stored", stream=batch[0].wanted.stream, error=repr(error), exc_info=error)
             _fail(batch, error if isinstance(error, PiperollError) else OwnFault(repr(error)))
             return
         for one in batch:
-            await self._commit([one])
+            await self._commit([one], behind, hasty=hasty)
 
     def _measure(self, plan: Plan, seconds: float) -> None:
         events = 0
@@ -139,7 +202,7 @@ class Appender:
             _COMMITS.inc()
             _COMMIT_SECONDS.observe(seconds)
             _BATCH_EVENTS.observe(events)
-        _QUEUE.set(len(self._queue))
+        _QUEUE.set(len(self._queue) + sum(len(held) for held in self._held.values()))
 
 
 _COMMITS = metrics.COMMITS.labels("gateway", "all")
@@ -153,6 +216,11 @@ def _appended(shard: int) -> Counter:
     if shard not in _by_shard:
         _by_shard[shard] = metrics.EVENTS_APPENDED.labels("gateway", str(shard))
     return _by_shard[shard]
+
+
+def _taken(queue: deque[Waiting]) -> list[Waiting]:
+    """Take from a queue as much as one commit holds."""
+    return [queue.popleft() for _ in range(min(len(queue), MOST_IN_COMMIT))]
 
 
 def _fail(waiting: Sequence[Waiting], error: Exception) -> None:

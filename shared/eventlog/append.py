@@ -95,11 +95,11 @@ def commit(session: Session, calls: Sequence[Call]) -> PQGen[list[PGresult]]:
 
 
 def lock(
-    session: Session, shards: Sequence[int], mode: Mode, event_ids: Sequence[tuple[int, bytes]]
+    session: Session, shards: Sequence[int], mode: Mode, event_ids: Sequence[tuple[int, bytes]], *, hasty: bool = False
 ) -> PQGen[tuple[dict[int, Held], dict[bytes, EventRow]]]:
     """Begin a transaction that holds the shards' rows, and find events by id, in one round trip."""
     wanted = array(INT4, [int4(shard) for shard in sorted(set(shards))])
-    calls = [BEGIN, call("lock_shards", wanted, mode.encode())]
+    calls = [BEGIN, call("lock_shards_hastily" if hasty else "lock_shards", wanted, mode.encode())]
     if event_ids:
         calls.append(find_call(event_ids))
     results = yield from pipeline(session, calls)

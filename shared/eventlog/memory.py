@@ -187,7 +187,7 @@ class MemoryStore(MemoryPlaces):
         return self._commit([batch], [])
 
     async def append_shared(
-        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan
+        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan, *, hasty: bool = False
     ) -> datetime:
         self._answer()
         held = {}

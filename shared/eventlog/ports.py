@@ -191,9 +191,12 @@ class Store(Protocol):
         ...
 
     async def append_shared(
-        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan
+        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan, *, hasty: bool = False
     ) -> datetime:
-        """Lock the shards' rows in order, find the ids, call `plan`, store what it returns, all in one transaction."""
+        """Lock the shards' rows in order, find the ids, call `plan`, store what it returns, all in one transaction.
+
+        RowHeld where somebody else holds a row for too long; where it is `hasty`, for longer than a moment.
+        """
         ...
 
     async def fate_of(self, batch: Batch) -> Fate:

@@ -105,10 +105,15 @@ class PostgresStore(PostgresPlaces):
             return await self._sessions.run(session, work, [batch.shard for batch in batches])
 
     async def append_shared(
-        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan
+        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan, *, hasty: bool = False
     ) -> datetime:
         async with self._sessions.lend() as session:
-            locking = again_after_lock_timeout(session, lambda: lock(session, shards, Mode.SHARED, event_ids), shards)
+            if hasty:
+                locking = lock(session, shards, Mode.SHARED, event_ids, hasty=True)
+            else:
+                locking = again_after_lock_timeout(
+                    session, lambda: lock(session, shards, Mode.SHARED, event_ids), shards
+                )
             held, found = await self._sessions.run(session, locking)
             batches, side = plan(held, found)
             if not batches and not side:

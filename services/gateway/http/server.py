@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from services.gateway.append import Appender
+from services.gateway.append import MOST_PATIENT, Appender
 from services.gateway.config import GatewaySettings
 from services.gateway.http.database import Reads
 from services.gateway.http.waiting import Bell
@@ -25,7 +25,7 @@ from shared.telemetry.logs import logger
 
 log = logger(__name__)
 
-STORE_CONNECTIONS = 2
+STORE_CONNECTIONS = MOST_PATIENT + 2
 
 
 class HttpProcess:

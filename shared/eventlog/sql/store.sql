@@ -76,6 +76,10 @@ SELECT shard, epoch, next_position, head, recorded_at, now FROM take_over($1::in
 -- name: lock_shards
 SELECT shard, epoch, next_position, head, recorded_at, now FROM lock_shards($1::integer[], $2::text);
 
+-- name: lock_shards_hastily
+WITH hasty AS MATERIALIZED (SELECT set_config('lock_timeout', '250ms', true))
+SELECT shard, epoch, next_position, head, recorded_at, now FROM hasty, lock_shards($1::integer[], $2::text);
+
 -- name: find
 SELECT shard, position, stream, version, event_id, type, data, digest, trace
 FROM event_{shard} WHERE event_id = ANY ($1::uuid[]);

@@ -1,7 +1,7 @@
 """The append: what waits is one commit, a root is one event, and an unknown commit is asked after."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,10 +16,10 @@ from shared.clock import Clock, ManualClock, SystemClock
 from shared.contracts.envelope import open_fact
 from shared.contracts.event import Actor
 from shared.contracts.gateway import WebhookReceived
-from shared.errors import Conflict, Overloaded, StoreDown, UnknownCommit
+from shared.errors import Conflict, Overloaded, RowHeld, StoreDown, UnknownCommit
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import EMPTY_ROOT, extend, leaf_hash, root
-from shared.eventlog.ports import Batch, Fate, Mode
+from shared.eventlog.ports import Batch, Fate, Mode, SharedPlan
 from shared.ids import Root, event_id
 
 ZONE = ZoneInfo("America/New_York")
@@ -183,3 +183,115 @@ async def test_a_request_that_cannot_be_stored_fails_alone() -> None:
         )
     assert isinstance(answers[1], Exception)
     assert [row.stream for row in store.shards[0].copies] == ["whk_1", "whk_3"]
+
+
+class HeldRows(MemoryStore):
+    """A store whose shards' rows somebody else holds until `let_go`, or for longer than anybody waits."""
+
+    def __init__(self, *held: int) -> None:
+        super().__init__(4, mode=Mode.SHARED)
+        self.held = set(held)
+        self.tries: list[tuple[list[int], bool]] = []
+        self._free = asyncio.Event()
+
+    async def append_shared(
+        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan, *, hasty: bool = False
+    ) -> datetime:
+        self.tries.append((sorted(set(shards)), hasty))
+        if self.held & set(shards):
+            if not hasty:
+                await self._free.wait()
+                self._free.clear()
+            if self.held & set(shards):
+                raise RowHeld("somebody holds the row")
+        return await super().append_shared(shards, event_ids, plan, hasty=hasty)
+
+    def let_go(self) -> None:
+        self.held.clear()
+        self._free.set()
+
+    def wear_out(self) -> None:
+        """Let those who wait for a row wait no longer."""
+        self._free.set()
+
+
+async def test_a_held_shard_waits_by_itself_until_its_row_is_let_go_and_then_joins_the_others() -> None:
+    store = HeldRows(2)
+    async with appending(store) as appender:
+        stuck = [asyncio.ensure_future(appender.append(wanted(n, shard=2))) for n in range(3)]
+        free = [appender.append(wanted(10 + n, shard=n % 2)) for n in range(4)]
+        assert [answer.position for answer in await asyncio.gather(*free)] == [1, 1, 2, 2]
+        later = asyncio.ensure_future(appender.append(wanted(4, shard=2)))
+        assert (await appender.append(wanted(20))).position == 3
+        assert store.tries == [
+            ([0, 1, 2], True), ([2], True), ([0], True), ([1], True), ([2], False), ([0], True),
+        ]  # fmt: skip
+        assert not any(one.done() for one in (*stuck, later))
+        store.let_go()
+        answers = await asyncio.gather(*stuck, later)
+        assert [answer.position for answer in answers] == [1, 2, 3, 4]
+        await asyncio.gather(appender.append(wanted(30)), appender.append(wanted(31, shard=2)))
+    assert store.tries[-1] == ([0, 2], True)
+
+
+async def test_who_waits_for_a_row_that_is_not_to_be_had_is_told_so_and_the_next_waits_by_itself_again() -> None:
+    store = HeldRows(1)
+    async with appending(store) as appender:
+        first = asyncio.ensure_future(appender.append(wanted(1, shard=1)))
+        await asyncio.sleep(0.02)
+        second = asyncio.ensure_future(appender.append(wanted(2, shard=1)))
+        await asyncio.sleep(0.02)
+        store.wear_out()
+        for one in (first, second):
+            with pytest.raises(StoreDown):
+                await one
+        again = asyncio.ensure_future(appender.append(wanted(1, shard=1)))
+        await asyncio.sleep(0.02)
+        assert store.tries[-1] == ([1], False)
+        store.let_go()
+        assert (await again).position == 1
+    assert len(store.shards[1].copies) == 1
+
+
+async def test_a_held_shard_fills_a_fourth_of_the_queue_and_no_more() -> None:
+    store = HeldRows(1)
+    async with appending(store, limit=8) as appender:
+        stuck = [asyncio.ensure_future(appender.append(wanted(0, shard=1)))]
+        await asyncio.sleep(0.02)
+        stuck += [asyncio.ensure_future(appender.append(wanted(n, shard=1))) for n in (1, 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await appender.append(wanted(3, shard=1))
+        assert (await appender.append(wanted(4))).position == 1
+        store.let_go()
+        assert [answer.position for answer in await asyncio.gather(*stuck)] == [1, 2, 3]
+
+
+class HeldAfterATry(HeldRows):
+    """A store whose shard 0 is held as soon as a first try has failed."""
+
+    async def append_shared(
+        self, shards: Sequence[int], event_ids: Sequence[tuple[int, bytes]], plan: SharedPlan, *, hasty: bool = False
+    ) -> datetime:
+        self.held = {0} if len(self.tries) in range(1, 4) else set()
+        return await super().append_shared(shards, event_ids, plan, hasty=hasty)
+
+
+async def test_requests_of_a_held_shard_that_were_tried_one_by_one_are_all_answered() -> None:
+    store = HeldAfterATry()
+    bad = msgspec.structs.replace(wanted(2), event=msgspec.structs.replace(wanted(2).event, kind="x" * 70_000))
+    async with appending(store) as appender:
+        asked = [asyncio.ensure_future(appender.append(one)) for one in (wanted(1), bad, wanted(3))]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[1], Exception)
+    assert [row.stream for row in store.shards[0].copies] == ["whk_1", "whk_3"]
+
+
+async def test_a_process_that_stops_answers_who_waits_for_a_held_row() -> None:
+    store = HeldRows(0)
+    async with appending(store) as appender:
+        stuck = asyncio.ensure_future(appender.append(wanted(1)))
+        await asyncio.sleep(0.02)
+        await appender.stop()
+        store.let_go()
+    assert (await stuck).position == 1

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -16,7 +17,12 @@ from services.ledger.journals.keeper import JournalKeeper
 from services.ledger.journals.reading import SQL, journals
 from services.ledger.projections import PROJECTIONS
 from shared.clock import StackClock
-from shared.contracts.direct import AccountChangeProposed, JournalProposed, ProposalDecisionRequested
+from shared.contracts.direct import (
+    AccountChangeProposed,
+    DirectCommandRefused,
+    JournalProposed,
+    ProposalDecisionRequested,
+)
 from shared.contracts.event import Actor
 from shared.eventlog.command import Answer
 from shared.eventlog.desk import SNAPSHOT_EVERY
@@ -27,6 +33,7 @@ from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
 from tests.integration.ledger_shard import SHARDS, LedgerShard, held_shard, projections_only
 from tests.integration.test_ledger_reconciliation import days, exceptions, parts, told, until
+from tests.older import older_version
 from tests.unit.ledger.journal_records import many_in_a_batch, said
 from tests.unit.ledger.journal_story import (
     ANNA,
@@ -198,6 +205,24 @@ async def test_a_proposal_lapses_by_the_stack_s_clock_also_after_a_takeover(data
         for one in told(database.dsn, "ledger.proposal-ended.v1")
     }
     assert ended == {"chg_old": ("lapsed", None), "chg_new": ("lapsed", None)}
+
+
+async def test_a_journal_that_a_newer_version_wrote_in_is_left_to_it(database: Database, tmp_path: Path) -> None:
+    async with held_shard(database.dsn, 0, projections_only) as shard:
+        await shard.tell(change_request("open", CASH, "chg_ours"))
+        other = msgspec.structs.replace(change_request("open", CASH, "chg_theirs"), account_id="jrn_other")
+        await shard.tell(other, msgspec.structs.replace(other, change_id="chg_again"))
+    offset = tmp_path / "offset"
+    offset.write_text(str(8 * 24 * 60 * 60))
+    with older_version(DirectCommandRefused):
+        async with held_shard(database.dsn, 0, keeping_only, StackClock(offset)):
+            await until(lambda: len(told(database.dsn, "ledger.proposal-ended.v1")) == 1)
+    (ended,) = told(database.dsn, "ledger.proposal-ended.v1")
+    assert ended["proposal_id"] == "chg_ours"
+
+
+def keeping_only(context: ShardContext) -> Sequence[ShardPart]:
+    return (JournalKeeper(context, tick_s=0.05),)
 
 
 async def test_a_keeper_that_begins_at_a_snapshot_lapses_all_that_waits(database: Database, tmp_path: Path) -> None:

@@ -12,14 +12,13 @@ from services.ledger.domain.proposals import ChangePlan
 from services.ledger.handlers import REGISTRY
 from services.ledger.journals.open_proposals import Name, OpenProposals
 from services.ledger.journals.reading import Held, held, journals
-from shared.contracts.envelope import open_fact
 from shared.contracts.event import Actor
 from shared.decider import Command
 from shared.errors import WorldFault
 from shared.eventlog.command import Submitted
-from shared.eventlog.desk import schema_hashes
+from shared.eventlog.desk import Unread, open_own, schema_hashes
 from shared.eventlog.held_shard import ShardContext
-from shared.eventlog.ports import EventRow
+from shared.eventlog.ports import EventRow, StoredState
 from shared.ids import event_id, root_of_key
 from shared.instants import text_of
 from shared.telemetry.logs import logger
@@ -89,11 +88,9 @@ class JournalKeeper:
         streams = await asyncio.to_thread(journals, context.dsn, context.shard)
         stored = await context.store.load(context.shard, streams, schema_hashes(REGISTRY)["jrn"])
         for stream, one in stored.items():
-            journal = msgspec.json.decode(one.snapshot, type=Journal) if one.version else initial(stream)
-            version = one.version
-            for row in one.rows:
-                journal, version = evolve(journal, open_fact(row.data).event), row.version
-            self.open.begin(stream, version, journal)
+            journal = _journal(stream, one)
+            if journal is not None:
+                self.open.begin(stream, one.rows[-1].version if one.rows else one.version, journal)
         self.open.take(self._early)
         self._early.clear()
         self._loaded = True
@@ -152,3 +149,14 @@ class JournalKeeper:
                 correlation=event_id(root, 0).hex(),
             )
         )
+
+
+def _journal(stream: str, stored: StoredState) -> Journal | None:
+    """Return a journal as it stands; None where a newer version, which will look after it, wrote in it."""
+    journal = msgspec.json.decode(stored.snapshot, type=Journal) if stored.version else initial(stream)
+    for row in stored.rows:
+        event = open_own(row)
+        if isinstance(event, Unread):
+            return None
+        journal = evolve(journal, event)
+    return journal

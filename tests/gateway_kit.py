@@ -13,10 +13,10 @@ from joserfc.jwk import ECKey, RSAKey
 from services.gateway.append import Appender
 from services.gateway.config import GatewaySettings
 from services.gateway.http.database import Reads, Row
-from services.gateway.http.waiting import Bell
 from services.gateway.http.wiring import make_api
 from shared.auth.keys import PublicKey
 from shared.clock import Clock, SystemClock
+from shared.eventlog.bell import Bell
 from shared.eventlog.ports import Store
 from shared.http.api import Api
 from shared.http.system import System
@@ -201,7 +201,7 @@ async def gateway(
     chosen = chosen or settings()
     clock = clock or SystemClock()
     appender = Appender(store, clock, chosen.zone, chosen.append_queue)
-    people, bell, system = NotedPeople(), Bell(chosen.postgres_dsn), System(reads.answers, "openapi.json")
+    people, bell, system = NotedPeople(), Bell(chosen.postgres_dsn, "gateway"), System(reads.answers, "openapi.json")
     api = make_api(chosen, clock, appender, reads, bell, people, FixedKeys(), system)
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(appender.run())]

@@ -30,11 +30,11 @@ Scope = MutableMapping[str, Any]
 PROBLEM_JSON = b"application/problem+json"
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=31536000"),
 )
+WITHOUT_BODY = (204, 304)
 RETRY = ((b"retry-after", b"1"),)
 
 
@@ -157,7 +157,9 @@ class Api:
         return Answer(body.status, encode(body), (*problem.headers, *more), PROBLEM_JSON)
 
     async def _send(self, send: Send, answer: Answer, origin: bytes | None, *, with_body: bool) -> None:
-        headers = [*self._head(answer, origin), (b"content-length", b"%d" % len(answer.body))]
+        headers = self._head(answer, origin)
+        if answer.status not in WITHOUT_BODY:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body if with_body else b""})
 
@@ -175,7 +177,7 @@ class Api:
             stream.done()
 
     def _head(self, answer: Answer | Stream, origin: bytes | None) -> list[tuple[bytes, bytes]]:
-        headers = [(b"content-type", answer.content_type), *SECURITY, *answer.headers]
+        headers = [(b"content-type", answer.content_type), (b"cache-control", answer.cache), *SECURITY, *answer.headers]
         if self._cors.active:
             headers.extend(self._cors.of_answer(origin))
         return headers

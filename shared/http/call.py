@@ -73,12 +73,13 @@ class Call(msgspec.Struct, gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What goes back; `headers` are further ones."""
+    """What goes back; `headers` are further ones. `cache` says what the caller's side may keep."""
 
     status: int
     body: bytes
     headers: Headers = ()
     content_type: bytes = JSON
+    cache: bytes = b"no-store"
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -89,6 +90,7 @@ class Stream(msgspec.Struct, frozen=True):
     status: int = 200
     content_type: bytes = b"text/event-stream"
     headers: Headers = ()
+    cache: bytes = b"no-store"
 
 
 Handler = Callable[[Call], Awaitable[Answer | Stream]]

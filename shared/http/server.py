@@ -1,10 +1,19 @@
 """uvicorn as we run it: on a socket that several processes share, with bounded heads."""
 
+import asyncio
+import signal
 import socket
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.drain import end_within
+from shared.http.system import System
+from shared.telemetry.collector import settle
+from shared.telemetry.logs import logger
+
+log = logger(__name__)
 
 BACKLOG = 2_048
 MOST_HEAD_BYTES = 512 * 1024
@@ -41,20 +50,39 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_body(body)
 
 
-def server_of(api: Any, drain_s: int) -> uvicorn.Server:
-    """Return a server of an ASGI application; its `_serve` takes the sockets and no signals."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            api,
-            http=BoundedHttp,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=drain_s,
+class Serving:
+    """Serves an ASGI application until SIGTERM, SIGINT or `drain`: no new connection, what was begun is answered."""
+
+    def __init__(self, api: Any, system: System, drain_s: int) -> None:
+        self._system = system
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                api,
+                http=BoundedHttp,
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=drain_s,
+            )
         )
-    )
+
+    def drain(self) -> None:
+        """Begin to end; repeated, it changes nothing."""
+        if not self._system.draining:
+            end_within()
+        self._system.draining = True
+        self._server.should_exit = True
+
+    async def run(self, host: str, port: int) -> None:
+        """Return when drained."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, self.drain)
+        sock = listening_socket(host, port)
+        settle()
+        log.info("serving", port=sock.getsockname()[1])
+        await self._server._serve([sock])

@@ -2,25 +2,22 @@
 
 import asyncio
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
 from services.gateway.append import MOST_PATIENT, Appender
 from services.gateway.config import GatewaySettings
 from services.gateway.http.database import Reads
-from services.gateway.http.waiting import Bell
 from services.gateway.http.wiring import make_api
 from services.gateway.statements import STATEMENTS
 from shared.auth.keys import PublishedKeys, discovery
 from shared.clock import clock_from
-from shared.drain import end_within
+from shared.eventlog.bell import Bell
 from shared.eventlog.postgres import PostgresStore
-from shared.http.server import listening_socket, server_of
+from shared.http.server import Serving
 from shared.http.system import System
 from shared.people.sealing import MasterKey
 from shared.people.writer import PeopleWriter
-from shared.telemetry.collector import settle
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -39,26 +36,21 @@ class HttpProcess:
         )
         self._appender = Appender(self._store, clock, settings.zone, settings.append_queue)
         self._reads = Reads(settings.postgres_dsn)
-        self._bell = Bell(settings.postgres_dsn)
+        self._bell = Bell(settings.postgres_dsn, "gateway")
         self._people = PeopleWriter(settings.people_dsn, MasterKey.read(Path(settings.master_key_file)))
         self._system = System(self._reads.answers, "openapi.json")
         keys = PublishedKeys(discovery(settings.oidc_issuer), clock)
         api = make_api(settings, clock, self._appender, self._reads, self._bell, self._people, keys, self._system)
-        self._server = server_of(api, settings.drain_s)
+        self._serving = Serving(api, self._system, settings.drain_s)
 
     async def run(self) -> int:
         """Serve until SIGTERM or SIGINT and return the exit code."""
         loop = asyncio.get_running_loop()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, self._drain)
         await self._reads.open()
         appending = loop.create_task(self._appender.run())
         appending.add_done_callback(self._appending_ended)
         beside = [loop.create_task(self._bell.run()), loop.create_task(self._system.run())]
-        sock = listening_socket(self._settings.http_host, self._settings.http_port)
-        settle()
-        log.info("serving", port=sock.getsockname()[1])
-        await self._server._serve([sock])
+        await self._serving.run(self._settings.http_host, self._settings.http_port)
         await self._appender.stop()
         failed = appending.done() and appending.exception() is not None
         with suppress(TimeoutError, Exception):
@@ -72,13 +64,7 @@ class HttpProcess:
         await self._store.close()
         return 1 if failed else 0
 
-    def _drain(self) -> None:
-        if not self._system.draining:
-            end_within()
-        self._system.draining = True
-        self._server.should_exit = True
-
     def _appending_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and task.exception() is not None:
             log.critical("appending_failed", error=repr(task.exception()), exc_info=task.exception())
-            self._drain()
+            self._serving.drain()

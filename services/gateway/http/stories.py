@@ -7,8 +7,9 @@ import msgspec
 
 from services.gateway.domain.following import SOURCES, Marks, marks_at
 from services.gateway.http.database import Reads, Row
-from services.gateway.http.waiting import LOOK_AT_LEAST_EVERY_S, Bell
+from services.gateway.http.waiting import LOOK_AT_LEAST_EVERY_S
 from shared.errors import StoreDown
+from shared.eventlog.bell import Bell
 from shared.telemetry.logs import logger
 
 log = logger(__name__)

@@ -3,60 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-import psycopg
-
 from services.gateway.http.database import Reads
 from services.gateway.http.views import SOURCE_OF
 from shared.errors import StoreDown
+from shared.eventlog.bell import Bell, rung
 from shared.http.positions import Place
 from shared.http.problems import Problem
-from shared.postgres.settings import conninfo
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
 
-CHANNEL = "projection"
 LOOK_AT_LEAST_EVERY_S = 0.5
-RECONNECT_S = 0.5
-
-
-class Bell:
-    """Rings when a batch was folded; rings too at each new connection, since a ring may have been missed."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = conninfo(dsn, "piperoll-gateway-bell")
-        self._rung = asyncio.Event()
-
-    async def run(self) -> None:
-        """Listen until cancelled."""
-        while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    self.ring()
-                    async for _ in connection.notifies():
-                        self.ring()
-            except psycopg.Error as error:
-                log.warning("bell_reconnects", error=str(error))
-            await asyncio.sleep(RECONNECT_S)
-
-    def ring(self) -> None:
-        """Wake everyone who waits now."""
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
-
-    def next(self) -> asyncio.Event:
-        """Return the next ring; taken before one looks, so that a ring while looking is not missed."""
-        return self._rung
-
-
-async def rung(ring: asyncio.Event, seconds: float) -> None:
-    """Return at the ring, or after `seconds`."""
-    try:
-        async with asyncio.timeout(seconds):
-            await ring.wait()
-    except TimeoutError:
-        pass
 
 
 class Outcomes:

@@ -31,11 +31,12 @@ from services.gateway.http.stories import Stories
 from services.gateway.http.things import Things
 from services.gateway.http.transfers import BetweenHouseholds
 from services.gateway.http.views import Views
-from services.gateway.http.waiting import Bell, Outcomes, Places
+from services.gateway.http.waiting import Outcomes, Places
 from services.gateway.http.webhooks import CardWebhooks
 from shared.auth.keys import Keys
 from shared.auth.tokens import Tokens
 from shared.clock import Clock
+from shared.eventlog.bell import Bell
 from shared.http.api import Api, Limits
 from shared.http.call import Handler
 from shared.http.system import System

@@ -85,6 +85,17 @@ def base32(data: bytes) -> str:
     return text[: -(-bits // 5)]
 
 
+def bytes_of_base32(text: str, length: int) -> bytes | None:
+    """Return the `length` bytes that `base32` wrote so, None where it wrote no such text."""
+    if len(text) != -(-length * 8 // 5) or any(letter not in CROCKFORD for letter in text):
+        return None
+    number = 0
+    for letter in text:
+        number = number << 5 | CROCKFORD.index(letter)
+    spare = len(text) * 5 - length * 8
+    return (number >> spare).to_bytes(length, "big") if not number & ((1 << spare) - 1) else None
+
+
 def account_id(root: bytes) -> AccountId:
     """Return the id of the account that the command with this root opens."""
     return AccountId("acc_" + base32(root))

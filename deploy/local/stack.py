@@ -151,6 +151,11 @@ class Stack:
         return self._url("gateway-http")
 
     @property
+    def ledger_url(self) -> str:
+        """Where finance and auditors read the books."""
+        return self._url("ledger-http")
+
+    @property
     def card_url(self) -> str:
         return self._url("card")
 

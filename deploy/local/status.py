@@ -156,7 +156,12 @@ def addresses_of(state: StateFolder) -> dict[str, str]:
     """Return the shell variables that say where the running stack is; NotRunningError when none runs."""
     issuer, record = issuer_of(state), read_json_object(state.running)
     ports = {name: one["port"] for name, one in record["processes"].items() if one.get("port")}
-    http = {"PIPEROLL_URL": "gateway-http", "PIPEROLL_MAIL_URL": "mail", "PIPEROLL_CARD_URL": "card"}
+    http = {
+        "PIPEROLL_URL": "gateway-http",
+        "PIPEROLL_LEDGER_URL": "ledger-http",
+        "PIPEROLL_MAIL_URL": "mail",
+        "PIPEROLL_CARD_URL": "card",
+    }
     return {
         **{name: f"http://127.0.0.1:{ports[program]}" for name, program in http.items() if program in ports},
         "PIPEROLL_OIDC_ISSUER": issuer,

@@ -24,7 +24,7 @@ EVERYWHERE = {"__init__", "app", "config", "domain", "migrations", "projections"
 WORDS = {
     "gateway": {"http", "portal", "inbox", "worker", "errors", "append", "plan", "statements", "alarms"},
     "billing": {"inbox", "handlers", "effects", "schedule", "policies", "rails", "files"},
-    "ledger": {"inbox", "handlers", "http", "reconciliation", "journals", "audit", "alarms", "checks"},
+    "ledger": {"inbox", "handlers", "http", "reconciliation", "journals", "audit", "alarms", "checks", "errors"},
     "notifier": {"inbox", "handlers", "effects", "channels", "templates"},
 }
 IMPURE = {"asyncio", "datetime.now", "logging", "os", "random", "secrets", "socket", "structlog", "subprocess", "time"}

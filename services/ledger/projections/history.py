@@ -1,48 +1,30 @@
-"""Every entry as a row, in the order of its household's story."""
+"""By what an entry is found besides its household's stream and its id: its day and its payment."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psycopg
 
 from shared.contracts.ledger import EntryPosted
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
 
 
 class History:
-    """Folds entries into `entry`."""
+    """Folds entries into `entry`. What they say stays in the log, which is read by their places."""
 
     name = "ledger.history"
-    version = 1
+    version = 2
     tables: Sequence[str] = ("entry",)
 
     def apply(self, cursor: psycopg.Cursor[Any], facts: Sequence[Placed]) -> None:
         """Insert the batch's entries as one statement."""
-        rows = [_row(placed, placed.fact.event) for placed in facts if isinstance(placed.fact.event, EntryPosted)]
-        if rows:
-            cursor.execute(_SQL["add"], [list(column) for column in zip(*rows, strict=True)])
-
-
-def _row(placed: Placed, entry: EntryPosted) -> tuple[object, ...]:
-    return (
-        entry.entry_id,
-        entry.account_id,
-        placed.shard,
-        placed.position,
-        entry.group_id,
-        entry.rule,
-        entry.cause_type,
-        entry.cause,
-        entry.payment_id,
-        entry.invoice_id,
-        entry.processor_ref,
-        entry.effective_date,
-        placed.fact.envelope.recorded_at,
-        entry.currency,
-        msgspec.json.encode(entry.postings).decode(),
-    )
+        rows = [
+            (placed.shard, placed.position, placed.fact.envelope.tenant, entry.effective_date, entry.payment_id)
+            for placed in facts
+            if isinstance(entry := placed.fact.event, EntryPosted)
+        ]
+        send(cursor, _SQL["add"], rows)

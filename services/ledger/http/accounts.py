@@ -1,0 +1,35 @@
+"""Which shard an account is on, and what is said of one that nothing is known of."""
+
+from services.ledger.http.reaching import Reaching
+from services.ledger.http.reads import Reads
+from shared.contracts.envelope import open_envelope
+from shared.eventlog.packing import unpack
+from shared.http.call import Call
+from shared.http.problems import Problem
+from shared.ids import shard_of
+
+
+class Accounts:
+    """Households, and the streams of processors, bank accounts and journals, of the caller's tenant."""
+
+    def __init__(self, reads: Reads, reaching: Reaching, shards: int) -> None:
+        self._reads = reads
+        self._reaching = reaching
+        self._shards = shards
+
+    def shard_of(self, call: Call, account_id: str) -> int:
+        """Return the shard of an account, whether it exists or not."""
+        return shard_of(call.principal.tenant, account_id, self._shards)
+
+    async def be_empty(self, call: Call, account_id: str) -> None:
+        """Return where nothing is to be shown of an account, because nothing was booked there yet.
+
+        One that does not exist, or is somebody else's, is unknown; one whose log is further than the projections here
+        is not ready.
+        """
+        shard = self.shard_of(call, account_id)
+        rows = await self._reads.ask("stream_begins", account_id.encode(), shard=shard)
+        if not rows or open_envelope(unpack(rows[0][0])).tenant != call.principal.tenant:
+            raise Problem("account_unknown", "account_id")
+        if not await self._reaching.is_whole(shard):
+            raise Problem("history_not_ready", headers=((b"retry-after", b"1"),))

@@ -47,6 +47,7 @@ test: check ## Check, then all tests on a real broker and a real database
 gen: setup ## Write the generated files: schemas, topics, OpenAPI, metrics
 	$(BIN)/python -m shared.contracts.gen
 	$(BIN)/python -m services.gateway.http.gen
+	$(BIN)/python -m services.ledger.http.gen
 
 bench: setup ## Measure; results in build/bench.json
 	$(BIN)/python -m tests.bench

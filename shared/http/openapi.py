@@ -207,11 +207,12 @@ def _schemas(operations: Sequence[Operation]) -> Json:
         if schema.get("type") == "object":
             _always_whole(schema)
     of_problems["Problem"] = {**of_problems.pop("ProblemBody"), "title": "Problem"}
-    return dict(sorted({**of_bodies["$defs"], **of_answers, **of_problems}.items()))
+    return dict(sorted({**of_bodies.get("$defs", {}), **of_answers, **of_problems}.items()))
 
 
 def _always_whole(schema: Json) -> None:
-    """Say that an answer has all its fields: where a struct has defaults, they are sent."""
-    schema["required"] = list(schema["properties"])
+    """Say that an answer has all its fields: defaults are sent, and only what may be UNSET is left out."""
+    fields, required = schema["properties"], schema.get("required", ())
+    schema["required"] = [name for name, field in fields.items() if name in required or "default" in field]
     for field in schema["properties"].values():
         field.pop("default", None)

@@ -33,7 +33,7 @@ class Reaching:
         wanted = {place.shard: place.position for place in places if place.service == "ledger"}
         if any(position > ends.get(shard, 0) for shard, position in wanted.items()):
             raise Problem("position_ahead", "min_position")
-        taken = {place.shard: place.position for place in places if place.service == "billing"}
+        taken = {place.shard: place.position for place in places if place.service == "billing" and place.position}
         until = self._now() + seconds
         while True:
             ring = self._bell.next()

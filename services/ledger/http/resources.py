@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from shared.contracts.ledger import AccountCode, Posting
 from shared.http.resource import Day, Instant, Minor, Next, Resource
 
 Place = Annotated[str, Meta(description="Where this stands, `ledger.3.17`; give it back as `min_position`")]
 Net = Annotated[int, Meta(description="Debits less credits, in whole minor units (cents)")]
+
+_MayBe = str | None | UnsetType
 
 
 class Balance(Resource, frozen=True, kw_only=True):
@@ -31,7 +33,7 @@ class BalancePage(Resource, frozen=True, kw_only=True):
     position: Place
 
 
-class Entry(Resource, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(Resource, frozen=True, kw_only=True):
     """One balanced entry as the log holds it; what it has not is left out.
 
     `account_id` is the household, or the stream of a processor, bank account or journal; `group_id` joins the entries
@@ -46,15 +48,15 @@ class Entry(Resource, frozen=True, kw_only=True, omit_defaults=True):
     rule: str
     cause_type: str
     cause: str
-    payment_id: str | None = None
-    invoice_id: str | None = None
-    processor_ref: str | None = None
+    payment_id: _MayBe = UNSET
+    invoice_id: _MayBe = UNSET
+    processor_ref: _MayBe = UNSET
     effective_date: Day
     currency: str
     postings: tuple[Posting, ...]
-    reverses: str | None = None
-    case_id: str | None = None
-    reference: str | None = None
+    reverses: _MayBe = UNSET
+    case_id: _MayBe = UNSET
+    reference: _MayBe = UNSET
 
 
 class EntryPage(Resource, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ class Service:
 SERVICES = (
     Service("gateway-http", "gateway", ("services.gateway.app", "http"), "PIPEROLL_GATEWAY_PROCESSES", True),
     Service("gateway-worker", "gateway", ("services.gateway.app", "worker")),
+    Service("billing", "billing", ("services.billing.app",), "PIPEROLL_BILLING_PROCESSES"),
     Service("ledger", "ledger", ("services.ledger.app",), "PIPEROLL_LEDGER_PROCESSES"),
     Service("ledger-http", "ledger", ("services.ledger.app", "http"), "PIPEROLL_LEDGER_HTTP_PROCESSES", True),
     Service("notifier", "notifier", ("services.notifier.app",), "PIPEROLL_NOTIFIER_PROCESSES"),

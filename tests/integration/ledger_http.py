@@ -31,9 +31,9 @@ class Finance:
     async def get(self, path: str, token: str = "", **headers: str) -> Reply:
         reply = await self.client.get(path, token or bearer("finance"), **headers)
         if (reply.header("content-type") or "").endswith("json") and reply.raw:
-            operation, name = ROUTES.find("GET", path.partition("?")[0])[0], "Problem"
+            name = "Problem"
             if reply.status < 400:
-                name = operation.answers[reply.status].__name__
+                name = ROUTES.find("GET", path.partition("?")[0])[0].answers[reply.status].__name__
             jsonschema.validate(reply.body, {"$ref": f"#/components/schemas/{name}", **DOCUMENT})
         return reply
 

@@ -43,8 +43,9 @@ class _Line:
         self._failure: PGresult | None = None
         self.waiting: deque[_Asked] = deque()
         self.well = True
+        self._socket = self._pgconn.socket  # a lost connection does not tell it any more
         self._pgconn.enter_pipeline_mode()
-        loop.add_reader(self._pgconn.socket, self._read)
+        loop.add_reader(self._socket, self._read)
 
     def ask(self, call: Call) -> "asyncio.Future[PGresult]":
         """Send a question; nothing but what is sent before it has to be answered before it."""
@@ -74,8 +75,8 @@ class _Line:
         """Close the connection and tell all that wait."""
         if self.well:
             self.well = False
-            self._loop.remove_reader(self._pgconn.socket)
-            self._loop.remove_writer(self._pgconn.socket)
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
             self._pgconn.finish()
         while self.waiting:
             answer = self.waiting.popleft().answer
@@ -84,12 +85,12 @@ class _Line:
 
     def _flush(self) -> None:
         if self._pgconn.flush():
-            self._loop.add_writer(self._pgconn.socket, self._write)
+            self._loop.add_writer(self._socket, self._write)
 
     def _write(self) -> None:
         try:
             if not self._pgconn.flush():
-                self._loop.remove_writer(self._pgconn.socket)
+                self._loop.remove_writer(self._socket)
         except Error as error:
             self.end(error)
 

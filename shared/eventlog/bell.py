@@ -4,7 +4,7 @@ import asyncio
 
 import psycopg
 
-from shared.eventlog.projection_runner import CHANNEL
+from shared.eventlog.projections import CHANNEL
 from shared.postgres.settings import conninfo
 from shared.telemetry.logs import logger
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 _ONE = re.compile(r"^(gateway|billing|ledger|notifier)\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,17})\Z")
-MOST = 8
+MOST = 64
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def parse_places(text: str) -> tuple[Place, ...] | None:
-    """Return the places that a `min_position` names, None where it is none (1 to 8 of them)."""
+    """Return the places that a `min_position` names, None where it is none (1 to 64 of them)."""
     found = [_ONE.match(part) for part in text.split(",")]
     if len(found) > MOST or any(match is None for match in found):
         return None

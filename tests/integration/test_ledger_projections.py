@@ -47,11 +47,29 @@ async def test_a_payment_folds_into_balances_and_entries(database: Database) -> 
         ("2220", POLICY, -18165),
         ("2310", "pay_3_1", 0),
     ]
-    assert rows(database.dsn, "SELECT rule, position, payment_id FROM entry ORDER BY position") == [
-        ("PR-01", 1, None),
-        ("PR-04", 2, "pay_3_1"),
-        ("PR-05", 3, "pay_3_1"),
-        ("PR-06", 4, "pay_3_1"),
+    assert rows(database.dsn, "SELECT position, effective_date::text, payment_id FROM entry ORDER BY position") == [
+        (1, "2026-02-10", None),
+        (2, "2026-02-10", "pay_3_1"),
+        (3, "2026-02-09", "pay_3_1"),
+        (4, "2026-02-10", "pay_3_1"),
+    ]
+    assert rows(
+        database.dsn,
+        "SELECT code, sub_key, sum(debit_minor), sum(credit_minor) FROM ledger_day GROUP BY 1, 2 ORDER BY 1",
+    ) == [
+        ("1120", "card", 18165, 18165),
+        ("1125", "card", 18165, 0),
+        ("1210", "", 18165, 18165),
+        ("1220", "", 62666, 0),
+        ("2110", "", 18165, 18165),
+        ("2210", "", 18165, 80831),
+        ("2220", "", 0, 18165),
+        ("2310", "", 18165, 18165),
+    ]
+    assert rows(database.dsn, "SELECT code, position, debit_minor, credit_minor FROM house_posting ORDER BY 1, 2") == [
+        ("1120", 2, 18165, 0),
+        ("1120", 3, 0, 18165),
+        ("1125", 3, 18165, 0),
     ]
     assert trial_balance_minor(database.dsn) == 0
     assert ("1125", 18165, 0) in trial_balance(database.dsn)

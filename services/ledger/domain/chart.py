@@ -72,3 +72,8 @@ CODES: tuple[AccountCode, ...] = get_args(AccountCode)
 LIMITED: dict[AccountCode, Side] = {
     account.code: account.normal for account in ACCOUNTS if account.share == "household" and not account.may_go_negative
 }
+_SHARED_SUB_KEYS = frozenset({"bank account", "file", "processor", "source", "none", "product", "programme"})
+HOUSE_WIDE: frozenset[AccountCode] = frozenset(
+    account.code for account in ACCOUNTS if account.sub_key in _SHARED_SUB_KEYS
+)
+"""Codes whose few sub-keys all households book on; a sub-key of any other code is of one household, or of two."""

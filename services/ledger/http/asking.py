@@ -1,10 +1,13 @@
 """What callers may ask for, checked: ids, codes, days, cursors; a wrong one raises the Problem that names it."""
 
+from collections.abc import Sequence
 from datetime import date
 
-from services.ledger.domain.chart import CODES
+from services.ledger.domain.chart import CHART
 from services.ledger.http.operations import MOST_ITEMS
+from shared.contracts.ledger import AccountCode
 from shared.http.call import Call
+from shared.http.paging import whole_number
 from shared.http.problems import Problem
 from shared.postgres.binary import int4
 
@@ -20,13 +23,15 @@ def text_of(call: Call, name: str) -> str | None:
     return text
 
 
-def code_of(call: Call) -> str | None:
+def code_of(call: Call) -> AccountCode | None:
     """Return the account code; `sub_key` makes sense only beside one."""
     code = call.query.get("code")
-    if code is not None and code not in CODES:
+    if code is None:
+        if "sub_key" in call.query:
+            raise Problem("filter_missing", "code")
+        return None
+    if code not in CHART:
         raise Problem("parameter_invalid", "code")
-    if code is None and "sub_key" in call.query:
-        raise Problem("filter_missing", "code")
     return code
 
 
@@ -47,6 +52,29 @@ def day_of(call: Call, name: str) -> date | None:
 def days_of(call: Call) -> tuple[date, date]:
     """Return from when to when entries are effective; the calendar's ends where it is not said."""
     return day_of(call, "effective_from") or FIRST_DAY, day_of(call, "effective_to") or LAST_DAY
+
+
+def place_of(parts: Sequence[str]) -> tuple[date, int, int]:
+    """Return day, shard and position of a cursor of these three."""
+    try:
+        return date.fromisoformat(parts[0]), whole_number(parts[1]), whole_number(parts[2])
+    except ValueError as error:
+        raise Problem("cursor_invalid", "cursor") from error
+
+
+def thing_parts(thing_id: str) -> tuple[str, int, str]:
+    """Return prefix, shard and rest of the id of a thing inside a household; shard -1 where it is none."""
+    prefix, _, rest = thing_id.partition("_")
+    shard, _, name = rest.partition("_")
+    return prefix, int(shard) if shard.isascii() and shard.isdigit() and len(shard) < 6 else -1, name
+
+
+def currency_of(call: Call) -> str:
+    """Return the currency of a house-wide account."""
+    currency = call.query.get("currency", "USD")
+    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        raise Problem("parameter_invalid", "currency")
+    return currency
 
 
 def limit_of(call: Call) -> int:

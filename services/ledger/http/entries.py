@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
+from services.ledger.domain.chart import HOUSE_WIDE
 from services.ledger.http.accounts import Accounts
 from services.ledger.http.answering import csv_answer, json_answer, wants_csv
-from services.ledger.http.asking import day_bytes, days_of, exclude, limit_of, text_of
+from services.ledger.http.asking import (
+    code_of,
+    currency_of,
+    day_bytes,
+    days_of,
+    exclude,
+    limit_of,
+    place_of,
+    text_of,
+    thing_parts,
+)
+from services.ledger.http.found import Found, of_tenant, stream_of
 from services.ledger.http.reads import Reads
-from shared.contracts.envelope import Envelope, open_envelope, open_payload
 from shared.contracts.ledger import EntryPosted
-from shared.eventlog.packing import unpack
 from shared.http.call import Answer, Call
 from shared.http.paging import cursor_of_parts, open_parts, whole_number
 from shared.http.problems import Problem
@@ -19,6 +29,7 @@ from shared.postgres.binary import int4, int8
 from shared.postgres.reader import Row
 
 NEWEST = 2**62
+MOST_ACCOUNTS = 50
 EVENT_ID_BYTES = 16
 _HEAD = (
     "entry_id", "position", "recorded_at", "effective_date", "account_id", "rule", "group_id", "cause_type", "cause",
@@ -39,22 +50,25 @@ class Entries:
 
     async def page(self, call: Call) -> Answer:
         """Return a page of entries, the newest first."""
-        exclude(call, "account_id", "payment_id")
+        exclude(call, "account_id", "payment_id", "code")
+        exclude(call, "payment_id", "code")
         if "account_id" in call.query:
             return await self._of_account(call)
         if "payment_id" in call.query:
             return await self._of_payment(call)
+        if "code" in call.query:
+            return await self._of_code(call)
         if "effective_from" in call.query or "effective_to" in call.query:
             return await self._between(call)
         raise Problem("filter_missing", "account_id")
 
     async def one(self, call: Call) -> Answer:
         """Return the entry of an id, which names its shard and event."""
-        prefix, shard, name = _parts(call.params[0])
+        prefix, shard, name = thing_parts(call.params[0])
         event_id = bytes_of_base32(name, EVENT_ID_BYTES) if prefix == "ent" else None
         if event_id is None or not 0 <= shard < self._shards:
             raise Problem("entry_unknown")
-        found = _of_tenant(call, await self._reads.ask("entry", event_id, shard=shard))
+        found = of_tenant(call, await self._reads.ask("entry", event_id, shard=shard))
         if not found or found[0].envelope.type != EntryPosted.TYPE:
             raise Problem("entry_unknown")
         return csv_answer(call, _HEAD, _lines(found)) if wants_csv(call) else json_answer(call, _json(found[0]))
@@ -68,14 +82,14 @@ class Entries:
             statement = "entries_of_between"
             parameters += map(day_bytes, days_of(call))
         rows = await self._reads.ask(statement, *parameters, shard=self._accounts.shard_of(call, account_id))
-        if before == NEWEST and not _of_tenant(call, rows[:1]):
+        if before == NEWEST and not of_tenant(call, rows[:1]):
             await self._accounts.be_empty(call, account_id)
         return _page(call, rows, limit, "a")
 
     async def _of_payment(self, call: Call) -> Answer:
         payment_id, limit = _needed(call, "payment_id"), limit_of(call)
         before = _before(call, "p", NEWEST)
-        _, shard, _ = _parts(payment_id)
+        _, shard, _ = thing_parts(payment_id)
         if not 0 <= shard < self._shards:
             raise Problem("payment_unknown", "payment_id")
         days = map(day_bytes, days_of(call))
@@ -86,12 +100,8 @@ class Entries:
         return _page(call, rows, limit, "p")
 
     async def _between(self, call: Call) -> Answer:
-        first, last = days_of(call)
+        first, before = _range(call)
         limit = limit_of(call)
-        parts = open_parts(call.query.get("cursor"), 4)
-        before = (last + timedelta(days=1), 0, 0)
-        if parts is not None:
-            before = min(before, (_day(parts[1]), whole_number(parts[2]), whole_number(parts[3])))
         rows = await self._reads.ask(
             "entries_between",
             call.principal.tenant.encode(),
@@ -103,33 +113,51 @@ class Entries:
         )
         return _page(call, rows, limit, "d")
 
-
-class _Found(NamedTuple):
-    """An entry and its place; `order` is what its page is ordered by."""
-
-    shard: int
-    position: int
-    order: Any
-    envelope: Envelope
-
-
-def _of_tenant(call: Call, rows: Sequence[Row]) -> list[_Found]:
-    """Return the rows that are the caller's tenant's."""
-    found = (_Found(shard, position, order, open_envelope(unpack(data))) for shard, position, order, data in rows)
-    return [one for one in found if one.envelope.tenant == call.principal.tenant]
-
-
-def _parts(thing_id: str) -> tuple[str, int, str]:
-    """Return prefix, shard and rest of the id of a thing inside a household; shard -1 where it is none."""
-    prefix, _, rest = thing_id.partition("_")
-    shard, _, name = rest.partition("_")
-    return prefix, int(shard) if shard.isascii() and shard.isdigit() and len(shard) < 6 else -1, name
+    async def _of_code(self, call: Call) -> Answer:
+        """Of a house-wide account by its postings; else from the streams of the few accounts that have the sub-key."""
+        code, sub_key, limit = code_of(call), text_of(call, "sub_key"), limit_of(call)
+        if code is None or sub_key is None:
+            raise Problem("filter_missing", "sub_key")
+        first, before = _range(call)
+        tenant = call.principal.tenant.encode()
+        if code in HOUSE_WIDE:
+            rows = await self._reads.ask(
+                "house_entries",
+                tenant,
+                code.encode(),
+                sub_key.encode(),
+                currency_of(call).encode(),
+                day_bytes(first),
+                day_bytes(before[0]),
+                int4(before[1]),
+                int8(before[2]),
+                int8(limit + 1),
+            )
+            return _page(call, rows, limit, "d")
+        found: list[Found] = []
+        rows = await self._reads.ask("accounts_with", code.encode(), sub_key.encode(), int8(MOST_ACCOUNTS))
+        for account_id in {row[0] for row in rows}:
+            async for one in stream_of(call, self._reads, account_id, self._accounts.shard_of(call, account_id)):
+                if any((leg.code, leg.sub_key) == (code, sub_key) for leg in one.entry.postings):
+                    day = date.fromisoformat(one.entry.effective_date)
+                    if day >= first and (day, one.shard, one.position) < before:
+                        found.append(one._replace(order=day))
+        found.sort(key=lambda one: (one.order, one.shard, one.position), reverse=True)
+        return _told(call, found[:limit], _cursor("d", *found[limit - 1][:3]) if len(found) > limit else None)
 
 
 def _needed(call: Call, name: str) -> str:
     text = text_of(call, name)
     assert text is not None
     return text
+
+
+def _range(call: Call) -> tuple[date, tuple[date, int, int]]:
+    """Return from which day on, and below which place, entries by day are wanted."""
+    first, last = days_of(call)
+    before = (last + timedelta(days=1), 0, 0)
+    parts = open_parts(call.query.get("cursor"), 4)
+    return first, before if parts is None else min(before, place_of(parts[1:]))
 
 
 def _before(call: Call, kind: str, newest: int) -> int:
@@ -141,42 +169,36 @@ def _before(call: Call, kind: str, newest: int) -> int:
     return whole_number(parts[1])
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise Problem("cursor_invalid", "cursor") from error
-
-
-def _cursor(row: Row, kind: str) -> str:
-    shard, position, order, _ = row
+def _cursor(kind: str, shard: int, position: int, order: Any) -> str:
     if kind == "d":
         return cursor_of_parts(kind, order.isoformat(), str(shard), str(position))
     return cursor_of_parts(kind, str(order))
 
 
 def _page(call: Call, rows: Sequence[Row], limit: int, kind: str) -> Answer:
-    cursor = _cursor(rows[limit - 1], kind) if len(rows) > limit else None
-    found = _of_tenant(call, rows[:limit])
+    cursor = _cursor(kind, *rows[limit - 1][:3]) if len(rows) > limit else None
+    return _told(call, of_tenant(call, rows[:limit]), cursor)
+
+
+def _told(call: Call, found: Sequence[Found], cursor: str | None) -> Answer:
     if wants_csv(call):
         return csv_answer(call, _HEAD, _lines(found), cursor)
     told = b"null" if cursor is None else b'"%s"' % cursor.encode()
     return json_answer(call, b'{"items":[%s],"next":%s}' % (b",".join(map(_json, found)), told))
 
 
-def _json(found: _Found) -> bytes:
+def _json(found: Found) -> bytes:
     """Return an entry's JSON: the payload as it is stored, with its place before it."""
     payload = bytes(found.envelope.payload)
     head = b'{"position":"ledger.%d.%d","recorded_at":"%s",'
     return head % (found.shard, found.position, found.envelope.recorded_at.encode()) + payload[1:]
 
 
-def _lines(entries: Sequence[_Found]) -> Iterator[Sequence[object]]:
+def _lines(entries: Sequence[Found]) -> Iterator[Sequence[object]]:
     """Yield one line per posting."""
     for found in entries:
-        entry = open_payload(found.envelope)
-        assert isinstance(entry, EntryPosted)
-        head = [entry.entry_id, f"ledger.{found.shard}.{found.position}", found.envelope.recorded_at]
+        entry = found.entry
+        head = [entry.entry_id, found.place, found.envelope.recorded_at]
         head += [getattr(entry, name) for name in _OF_ENTRY]
         for posting in entry.postings:
             debit = posting.amount_minor if posting.side == "D" else 0

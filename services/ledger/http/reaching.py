@@ -6,12 +6,12 @@ from services.ledger.http.reads import Reads
 from services.ledger.projections import PROJECTIONS
 from shared.contracts.topics import BILLING_EVENTS_TOPIC
 from shared.eventlog.bell import Bell, rung
-from shared.http.positions import Place
+from shared.http.positions import Place, places_text
 from shared.http.problems import Problem
 from shared.postgres.binary import INT4, array, int4
 
 LOOK_AT_LEAST_EVERY_S = 0.5
-_WANTED = {(projection.name, projection.version) for projection in PROJECTIONS}
+_NAMES = {projection.name for projection in PROJECTIONS}
 
 
 class Reaching:
@@ -49,6 +49,11 @@ class Reaching:
         end = (await self._ends({shard})).get(shard, 0)
         return (await self._folded([shard])).get(shard, 0) >= end
 
+    async def position(self) -> str:
+        """Return the places that all projections have reached on every shard."""
+        folded = await self._folded(range(self._shards))
+        return places_text(Place("ledger", shard, position) for shard, position in sorted(folded.items()))
+
     async def _are_reached(self, wanted: dict[int, int], taken: dict[int, int]) -> bool:
         """Tell whether all is folded; what came of billing's places goes from `taken` to `wanted` once it is here."""
         if taken:
@@ -67,11 +72,11 @@ class Reaching:
         if not shards:
             return {}
         rows = await self._reads.ask("folded", array(INT4, [int4(shard) for shard in shards]))
-        found: dict[int, dict[str, int]] = {}
-        for name, version, shard, position in rows:
-            if (name, version) in _WANTED:
-                found.setdefault(shard, {})[name] = position
-        return {shard: min(of.values()) for shard, of in found.items() if len(of) == len(_WANTED)}
+        newest: dict[tuple[str, int], int] = {}
+        for name, _, shard, position in rows:  # by version: the last is what is in the tables
+            if name in _NAMES:
+                newest[name, shard] = position
+        return {shard: min(newest.get((name, shard), 0) for name in _NAMES) for shard in shards}
 
     async def _ends(self, shards: set[int]) -> dict[int, int]:
         if not shards:

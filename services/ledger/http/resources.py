@@ -26,7 +26,7 @@ class Balance(Resource, frozen=True, kw_only=True):
 
 
 class BalancePage(Resource, frozen=True, kw_only=True):
-    """Balances in the order of code, sub-key and currency; `position` is the newest that any of them knows of."""
+    """Balances in the order of code, sub-key and currency; they are at least as new as `position`."""
 
     items: tuple[Balance, ...]
     next: Next = None
@@ -64,3 +64,48 @@ class EntryPage(Resource, frozen=True, kw_only=True):
 
     items: tuple[Entry, ...]
     next: Next = None
+
+
+class StatementLine(Resource, frozen=True, kw_only=True):
+    """One posting. `balance_minor` is that of its code, sub-key and currency after it; `owed_minor` what the household
+    owes then, less its credit (1210, 1240 and 1250 less 2110), null where it is no household's statement.
+    """
+
+    position: Place
+    recorded_at: Instant
+    effective_date: Day
+    entry_id: str
+    account_id: str
+    rule: str
+    code: AccountCode
+    sub_key: str
+    currency: str
+    debit_minor: Minor
+    credit_minor: Minor
+    balance_minor: Net
+    owed_minor: Annotated[int | None, Meta(description="Debits less credits, in whole minor units (cents)")]
+
+
+class Statement(Resource, frozen=True, kw_only=True):
+    """Lines, the oldest first: of a household in the order of its story, of a house-wide account by effective day."""
+
+    items: tuple[StatementLine, ...]
+    next: Next = None
+
+
+class TrialBalanceRow(Resource, frozen=True, kw_only=True):
+    code: AccountCode
+    currency: str
+    debit_minor: Minor
+    credit_minor: Minor
+
+
+class TrialBalance(Resource, frozen=True, kw_only=True):
+    """All postings up to the end of a day, by effective date; both columns have the same sum in each currency.
+
+    `positions` says how much of each of the ledger's shards is in it.
+    """
+
+    as_of: Day
+    lines: tuple[TrialBalanceRow, ...]
+    positions: dict[str, int]

@@ -11,6 +11,8 @@ from services.ledger.http.entries import Entries
 from services.ledger.http.operations import OPERATIONS
 from services.ledger.http.reaching import Reaching
 from services.ledger.http.reads import Reads
+from services.ledger.http.statements import Statements
+from services.ledger.http.trial_balance import TrialBalances
 from shared.auth.keys import Keys
 from shared.auth.tokens import Tokens
 from shared.clock import Clock
@@ -27,9 +29,11 @@ def make_api(settings: LedgerHttpSettings, clock: Clock, reads: Reads, bell: Bel
     accounts = Accounts(reads, reaching, settings.shards)
     entries = Entries(reads, accounts, settings.shards)
     handlers: Mapping[str, Handler] = {
-        "listBalances": Balances(reads, accounts).page,
+        "listBalances": Balances(reads, accounts, reaching).page,
         "listEntries": entries.page,
         "getEntry": entries.one,
+        "getStatement": Statements(reads, accounts).page,
+        "getTrialBalance": TrialBalances(reads, lambda: clock.now().astimezone(settings.zone).date()).read,
         "live": system.live,
         "ready": system.ready,
         "metrics": system.metrics,

@@ -192,4 +192,12 @@ PAYOUTS_LATE = _gauge(
     "piperoll_payouts_late", "payouts", "Payouts that the bank has not shown for more than three bank days"
 )
 TRIAL_BALANCE_MINOR = _gauge("piperoll_trial_balance_minor", "minor units", "All debits less all credits, must be 0")
+PROPOSALS_WAITING = _gauge(
+    "piperoll_proposals_waiting", "proposals", "Entries by hand and changes of ledger accounts that wait for approval",
+    ["shard"],
+)  # fmt: skip
+ACCOUNTS_CLOSING = _gauge(
+    "piperoll_accounts_closing", "accounts", "Ledger accounts frozen until what all shards hold of them is known",
+    ["shard"],
+)  # fmt: skip
 LIMITS_BROKEN = _counter("piperoll_limits_broken_total", "entries", "Billing decisions that the accounts did not allow")

@@ -32,6 +32,7 @@ from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
 from tests.conftest import Database, ServiceDatabase
 from tests.integration.ledger_shard import SHARDS, LedgerShard, held_shard, projections_only
+from tests.integration.test_ledger_alarms import until_gauge
 from tests.integration.test_ledger_reconciliation import days, exceptions, parts, told, until
 from tests.older import older_version
 from tests.unit.ledger.journal_records import many_in_a_batch, said
@@ -148,6 +149,7 @@ async def test_what_another_shard_holds_keeps_an_account_open_however_late_it_is
     async with held_shard(database.dsn, 0, keeping) as shard:
         await changed(shard, "open", CARD, FEES)
         await changed(shard, "close", CARD)
+        await until_gauge("piperoll_accounts_closing", 1, shard="0")
         async with held_shard(database.dsn, 1):
             await until(lambda: len(told(database.dsn, "ledger.proposal-ended.v1")) == 1)
         await posted(shard, leg("D", FEES, 5), leg("C", CARD, 5))
@@ -197,6 +199,7 @@ async def test_a_proposal_lapses_by_the_stack_s_clock_also_after_a_takeover(data
     async with held_shard(database.dsn, 0, keeping, clock) as shard:
         await shard.tell(change_request("open", FEES, "chg_new"))
         assert told(database.dsn, "ledger.proposal-ended.v1") == []
+        await until_gauge("piperoll_proposals_waiting", 2, shard="0")
         offset.write_text(str(8 * 24 * 60 * 60))
         await until(lambda: len(told(database.dsn, "ledger.proposal-ended.v1")) == 2)
 

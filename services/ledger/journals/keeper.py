@@ -21,6 +21,7 @@ from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow, StoredState
 from shared.ids import event_id, root_of_key
 from shared.instants import text_of
+from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
 log = logger(__name__)
@@ -96,6 +97,7 @@ class JournalKeeper:
         self._loaded = True
 
     async def _lapse(self) -> None:
+        metrics.PROPOSALS_WAITING.labels(str(self._context.shard)).set(len(self.open.waiting))
         due = self.open.due(text_of(self._context.clock.now()))
         await self._submit_all(
             [(name, LapseProposal(account_id=name.stream, proposal_id=name.proposal_id)) for name in due]
@@ -103,6 +105,7 @@ class JournalKeeper:
 
     async def _close(self) -> None:
         closing = list(self.open.closing.items())
+        metrics.ACCOUNTS_CLOSING.labels(str(self._context.shard)).set(len(closing))
         if not closing:
             return
         found = await self._held([plan for _, plan in closing])

@@ -1,11 +1,13 @@
 """What this machine does on its own: the baselines that a figure is put beside in the same run."""
 
 import asyncio
+import os
 import random
 import statistics
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 
@@ -56,6 +58,34 @@ def durable_commits_per_s(dsn: str, seconds: float = 2.0) -> float:
         rate = done / (time.perf_counter() - began)
         connection.execute("DROP TABLE commit_probe_kept")
         return rate
+
+
+class CpuMeter:
+    """CPU of this process and of a PostgreSQL on this machine, from now on."""
+
+    def __init__(self, dsn: str) -> None:
+        with psycopg.connect(dsn) as connection:
+            self._postmaster = _parent_of(connection.info.backend_pid)
+        self._since = self._now()
+
+    def seconds(self) -> float:
+        """Return the CPU seconds used since."""
+        return self._now() - self._since
+
+    def _now(self) -> float:
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == self._postmaster or stat.parent.name == str(self._postmaster):
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK") + time.process_time()
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1])
 
 
 async def row_locked_transfers(dsn: str, connections: int, seconds: float = 4.0) -> tuple[float, float]:

@@ -111,8 +111,10 @@ def _sealed(fact: AccountRequested, stream: str, position: int) -> bytes:
 
 
 @asynccontextmanager
-async def writing(store: MemoryStore, clock: ManualClock | None = None) -> AsyncIterator[Writer]:
-    writer = Writer(REGISTRY, SHARD, store, clock or ManualClock(START), ZONE)
+async def writing(
+    store: MemoryStore, clock: ManualClock | None = None, registry: Registry = REGISTRY
+) -> AsyncIterator[Writer]:
+    writer = Writer(registry, SHARD, store, clock or ManualClock(START), ZONE)
     await writer.take_over()
     running = asyncio.create_task(writer.run())
     try:

@@ -20,8 +20,10 @@ from services.gateway.http.operations import OPERATIONS
 from services.gateway.projections.payments import CHARGED_BACK, CHECK_RETURNED
 from shared.contracts.billing import PaymentHeld, RefundCancelled, Refusal
 from shared.contracts.event import Event
+from shared.errors import Overloaded, RowHeld, StoreDown, UnknownCommit
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.ports import Mode
+from shared.http.api import _problem_of
 from shared.http.problems import language_of
 from shared.ids import Root, account_id, shard_of, thing_id
 from tests.gateway_kit import NoReads, bearer, gateway, invoice_body, payment_body
@@ -91,6 +93,34 @@ def _literal_codes() -> Iterator[str]:
             first = node.args[0]
             if name in ("Problem", "_refused", "SignatureRefused") and isinstance(first, ast.Constant):
                 yield str(first.value)
+
+
+COME_BACK = (429, 503)
+
+
+def test_who_shall_come_back_is_told_when() -> None:
+    """Every problem with such a status is raised with headers, and what the handlers let through is answered so."""
+    raised: dict[str, bool] = {}
+    for path in (*(ROOT / "services" / "gateway").rglob("*.py"), *(ROOT / "shared").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem" and node.args:
+                code = getattr(node.args[0], "value", None)
+                if code in PROBLEMS and PROBLEMS[code].status in COME_BACK:
+                    raised[code] = raised.get(code, True) and any(one.arg == "headers" for one in node.keywords)
+    assert raised == dict.fromkeys((code for code, entry in PROBLEMS.items() if entry.status in COME_BACK), True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Overloaded("full", 7), "overloaded"), (StoreDown("away"), "store_unavailable"),
+        (RowHeld("held"), "store_unavailable"), (UnknownCommit("lost"), "commit_unknown"),
+    ],
+)  # fmt: skip
+def test_back_pressure_reaches_the_caller_with_a_time_to_come_back(error: Exception, code: str) -> None:
+    problem = _problem_of(error, "/v1/journals", "00-a-b-01")
+    assert (problem.code, PROBLEMS[code].status) == (code, 503)
+    assert [name for name, _ in problem.headers] == [b"retry-after"]
 
 
 def test_every_code_in_the_source_is_in_the_catalogue() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from msgspec import Struct
 
 from deploy.demo import acts
+from deploy.demo.bookkeeper import Bookkeeper
 from deploy.demo.moments import DAY_10, DAY_13, MOMENTS, Moment, last_moment_of_day
 from deploy.demo.player import Player
 from deploy.demo.rest import at_rest
@@ -25,6 +26,7 @@ class Played(Struct, frozen=True):
 
     scene: Scene
     treasury: Treasury
+    bookkeeper: Bookkeeper
     players: tuple[Player, ...]
 
 
@@ -33,7 +35,7 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
     players = tuple(Player(scene, household) for household in households)
     scene.players = {player.number: player for player in players}
     _write_cheques(scene, players)
-    treasury = Treasury(scene)
+    treasury, bookkeeper = Treasury(scene), Bookkeeper(scene)
     await scene.processor.set_up()
     await _move_to(stack, scene, MOMENTS[0])
     await _all(player.open() for player in players)
@@ -42,7 +44,7 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
         if index:
             await _move_to(stack, scene, moment)
             await _begin(stack, scene, treasury, index)
-        await _all(player.play(index) for player in players)
+        await _all([bookkeeper.play(index), *(player.play(index) for player in players)])
         if moment.processor == "is away":
             await _processor_returns(stack, scene)
         await at_rest(stack, None if moment.processor == "leaves" else scene.processor)
@@ -53,7 +55,7 @@ async def play(stack: Stack, scene: Scene, households: Sequence[acts.Household],
     await _move_to(stack, scene, Moment(MOMENTS[-1].day + 1))
     await treasury.begin_day(scene.day(MOMENTS[-1].day), scene.day(MOMENTS[-1].day))
     await at_rest(stack, scene.processor)
-    return Played(scene, treasury, players)
+    return Played(scene, treasury, bookkeeper, players)
 
 
 async def _begin(stack: Stack, scene: Scene, treasury: Treasury, index: int) -> None:

@@ -103,6 +103,7 @@ async def _close(stack: Stack, planned: Sequence[Household], model: Model, playe
     checks = (
         *closing.checks_of_stories(played.players, outcomes),
         *closing.checks_of_books(books, held_minor, treasury.under_way_minor, scene.bank),
+        played.bookkeeper.check(books),
         closing.day_reconciled(figures),
         closing.exceptions_as_planned(planned, treasury.kinds, treasury.had_late_payout, unresolved),
     )

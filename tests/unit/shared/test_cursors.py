@@ -181,3 +181,55 @@ def test_a_complete_resend_from_anywhere_mends_every_gap(data: st.DataObject, le
         book.take(one, now=0.0)
     assert book.cursor(CHAIN) == at(records[-1])
     assert book.troubles == {}
+
+
+def forged(one: Record, how: str) -> Record:
+    """Return what somebody made of a record: other bytes, another place, another history before it."""
+    changes: dict[str, dict[str, object]] = {
+        "bytes": {"value": b"forged"},
+        "hash": {"previous_hash": leaf_hash(b"forged")},
+        "later": {"position": one.position + 1},
+        "jump": {"previous": max(0, one.previous - 1)},
+    }
+    return msgspec.structs.replace(one, **changes.get(how, {}))
+
+
+arrivals_of_three = st.lists(
+    st.tuples(
+        st.sampled_from([3, 4, 5]),
+        st.integers(0, 7),
+        st.sampled_from(["true"] * 6 + ["bytes", "hash", "later", "jump"]),
+    ),
+    max_size=60,
+)
+
+
+@given(arrivals_of_three)
+def test_whatever_is_dropped_repeated_mixed_or_forged_nothing_is_skipped_or_applied_twice_and_a_fork_stops_its_source(
+    drawn: list[tuple[int, int, str]],
+) -> None:
+    records = chain(8)
+    arrivals = [_from_shard(forged(records[number], how), shard) for shard, number, how in drawn]
+    book = CursorBook()
+    applied: dict[int, list[Record]] = {3: [], 4: [], 5: []}
+    forked: set[int] = set()
+    verdicts: dict[int, list[Verdict]] = {3: [], 4: [], 5: []}
+    for one in arrivals:
+        told = book.take(one, now=0.0)
+        verdicts[one.source_shard].append(told)
+        if told is Verdict.FORK:
+            forked.add(one.source_shard)
+        elif told is Verdict.APPLY:
+            assert one.source_shard not in forked
+            applied[one.source_shard].append(one)
+    for shard, ours in applied.items():
+        before, hashed = 0, b""
+        for one in ours:
+            assert (one.previous, one.previous_hash) == (before, hashed), "each hangs on the one applied before it"
+            assert one.position > before
+            before, hashed = one.position, leaf_hash(one.value)
+        cursor = book.cursor((TOPIC, shard))
+        assert (cursor.position, cursor.hash) == (before, hashed)
+        alone = CursorBook()
+        assert verdicts[shard] == [alone.take(one, now=0.0) for one in arrivals if one.source_shard == shard]
+    assert {shard for (_, shard), trouble in book.troubles.items() if trouble.verdict is Verdict.FORK} == forked

@@ -12,7 +12,7 @@ from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.decider import Registry
 from shared.drain import end_within
-from shared.errors import Fenced, StoreDown
+from shared.errors import Fenced, OwnFault, StoreDown
 from shared.eventlog.held_shard import HeldShard, MakeParts, Surroundings
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.ports import Record, Stray
@@ -122,7 +122,12 @@ class Worker:
                 return
             await old.stop()
         held = HeldShard(self._around, shard)
-        await held.start(self._lost)
+        try:
+            await held.start(self._lost)
+        except OwnFault as error:
+            log.critical("shard_not_taken", shard=shard, error=str(error), exc_info=error)
+            self._fail(error)
+            raise
         self._held[shard] = held
         metrics.INBOX_SHARDS.labels(self._registry.service).set(len(self._held))
 

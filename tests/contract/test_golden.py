@@ -11,11 +11,17 @@ import jsonschema
 import msgspec
 import pytest
 
+from services.billing.handlers import REGISTRY as BILLING
+from services.ledger.handlers import REGISTRY as LEDGER
+from services.notifier.handlers import REGISTRY as NOTIFIER
 from shared.contracts.envelope import ALL_EVENTS, BY_TYPE, encode_event, open_fact, seal
 from shared.contracts.schema import schema_of
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.json"))
+REGISTRIES = {registry.service: registry for registry in (BILLING, LEDGER, NOTIFIER)}
+WITHOUT_STATE = {"gateway"}
+"""The gateway keeps no state of its log: each of its events is a request that somebody else decides."""
 OLDER = re.compile(r"\.v\d+\.\d+$")
 
 
@@ -51,3 +57,16 @@ def test_a_message_encodes_to_the_same_bytes(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.stem))
 def test_a_message_fits_its_published_schema(file: Path) -> None:
     jsonschema.Draft202012Validator(schema_of(BY_TYPE[type_of(file)])).validate(msgspec.json.decode(sealed(file)))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.stem))
+def test_a_new_version_folds_an_old_message_of_its_own_log_into_a_state_that_a_snapshot_can_keep(file: Path) -> None:
+    fact = open_fact(sealed(file))
+    service = fact.envelope.type.partition(".")[0]
+    if service in WITHOUT_STATE:
+        assert service not in REGISTRIES
+        return
+    stream = fact.envelope.stream
+    kind = REGISTRIES[service].kind_of(stream)
+    state = kind.evolve(kind.initial(stream), fact.event)
+    assert msgspec.json.decode(msgspec.json.encode(state), type=kind.state_type) == state

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from shared.contracts.envelope import open_fact
+from shared.errors import BadRecord
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.own_log import OwnLog
 from shared.eventlog.ports import EventRow
@@ -98,6 +99,7 @@ class ProjectionRunner:
                     retry_s = RETRY_FIRST_S
             except Exception as error:
                 log.error("projection_stands_still", shard=self._context.shard, error=repr(error), exc_info=error)
+                self._show_lag()
                 await self._forget_connection()
                 await self._pause(retry_s)
                 retry_s = min(RETRY_MOST_S, 2 * retry_s)
@@ -114,6 +116,7 @@ class ProjectionRunner:
     async def _fold_some(self) -> bool:
         """Fold one batch; tell whether more is known to wait."""
         rows = await self._rows_after(self.position)
+        self._end = max(self._end, rows[-1].position if rows else 0)
         started, before = self._context.clock.monotonic(), self.position
         self.position = await asyncio.to_thread(self._apply, rows)
         if rows:
@@ -130,7 +133,7 @@ class ProjectionRunner:
     def _apply(self, rows: Sequence[EventRow]) -> int:
         """Fold rows in one transaction and return the position from which to go on. Runs in a thread."""
         service, shard = self._context.service, self._context.shard
-        facts = [Placed(service, shard, row.position, open_fact(row.data)) for row in rows]
+        facts = _facts(service, shard, rows)
         connection = self._connected()
         with connection.transaction(), connection.cursor() as cursor:
             behind = self._lock(cursor)
@@ -192,9 +195,29 @@ class ProjectionRunner:
     def _measure(self, seconds: float) -> None:
         for projection in self._projections:
             metrics.PROJECTION_SECONDS.labels(projection.name).observe(seconds)
-            source = f"{self._context.service}.{self._context.shard}"
+        self._show_lag()
+
+    def _show_lag(self) -> None:
+        source = f"{self._context.service}.{self._context.shard}"
+        for projection in self._projections:
             position = self._standing.get(projection.name, self.position)
             metrics.PROJECTION_LAG.labels(projection.name, source).set(max(0, self._end - position))
+
+
+def _facts(service: str, shard: int, rows: Sequence[EventRow]) -> list[Placed]:
+    """Open rows up to the first that this version cannot read, which a newer one may have written.
+
+    Where that is the very first: BadRecord, and the projections stand still before it.
+    """
+    facts: list[Placed] = []
+    for row in rows:
+        try:
+            facts.append(Placed(service, shard, row.position, open_fact(row.data)))
+        except BadRecord:
+            if not facts:
+                raise
+            break
+    return facts
 
 
 def _keys(projections: Sequence[Projection]) -> tuple[list[str], list[int]]:

@@ -11,12 +11,16 @@ from services.ledger.checks import entries, processor_balance_minor, trial_balan
 from services.ledger.projections import PROJECTIONS
 from services.ledger.projections.balances import Balances
 from shared import faults
+from shared.contracts.ledger import LimitBroken
 from shared.eventlog.held_shard import ShardContext, ShardPart
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.projections import CHANNEL, Projection
 from shared.eventlog.rebuild import facts_of, live_digest, rebuild_digest
+from shared.telemetry import metrics
 from tests.conftest import Database, ServiceDatabase
-from tests.integration.ledger_shard import SHARDS, held_shard
+from tests.integration.ledger_shard import SHARDS, held_shard, position
+from tests.older import older_version
+from tests.unit.ledger.facts import passed_on
 from tests.unit.ledger.story import ACCOUNT, MONTH, POLICY, allocated, bill, registered, settled
 
 PAID = (bill(), registered(), settled(), allocated())
@@ -123,6 +127,30 @@ async def test_a_batch_that_fails_before_its_commit_is_folded_again_once(databas
             faults.disarm_all()
 
     assert processor_balance_minor(database.dsn) == 18165
+
+
+async def test_before_an_event_that_only_a_newer_version_knows_they_stand_still_and_their_lag_shows(
+    database: Database,
+) -> None:
+    lag = metrics.PROJECTION_LAG.labels(Balances.name, "ledger.0")._value
+    with older_version(LimitBroken):
+        async with held_shard(database.dsn) as shard:
+            await shard.tell(bill(), passed_on(), bill(invoice_id="inv_3_2"))
+            types = [row.type for row in await shard.context.store.read(0, 0, 100)]
+            first = types.index(LimitBroken.TYPE) + 1
+            async with asyncio.timeout(20):
+                while lag.get() != len(types) - first + 1:
+                    await asyncio.sleep(0.02)
+            assert position(database.dsn, 0) == first - 1
+        lag.set(0)
+        async with held_shard(database.dsn) as shard:
+            async with asyncio.timeout(20):
+                while lag.get() != len(types) - first + 1:
+                    await asyncio.sleep(0.02)
+            assert position(database.dsn, 0) == first - 1, "also after another takeover, without any commit"
+    async with held_shard(database.dsn) as shard:
+        await shard.folded()
+    assert lag.get() == 0
 
 
 async def test_two_runners_of_one_shard_fold_nothing_twice(database: Database) -> None:

@@ -13,6 +13,7 @@ from services.gateway.inbox import ShardInbox
 from services.gateway.projections import PROJECTIONS
 from services.gateway.projections.fold import Folder
 from services.gateway.projections.group import FoldGroup
+from services.gateway.projections.renewal import renew
 from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.drain import end_within
@@ -95,7 +96,9 @@ class GatewayWorker:
         await self._health.start()
         self._folder.open()
         relaying = loop.create_task(self._relay_all())
+        renewing = renew(self._settings.postgres_dsn, self._settings.kafka_bootstrap)
         looking = [loop.create_task(work()) for work in (self._look_after, self._look_at_requests, self._upkeep.run)]
+        looking.append(loop.create_task(renewing))
         for task in (relaying, *looking):
             task.add_done_callback(self._ended)
         await self._inbox.start()

@@ -1,6 +1,6 @@
 """What a projection is folded from, and how a range of it is folded."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -26,6 +26,10 @@ class Origin(Protocol):
     @property
     def cursors(self) -> str: ...
 
+    def close(self) -> None:
+        """Let go of connections; it can be used again."""
+        ...
+
     def live(self, cursor: psycopg.Cursor[Any], name: str) -> tuple[int, Positions]:
         """Return the version that is in the projection's tables (0: none yet) and how far it is."""
         ...
@@ -36,6 +40,10 @@ class Origin(Protocol):
 
     def stand(self, cursor: psycopg.Cursor[Any], name: str, version: int, positions: Mapping[Chain, int]) -> None:
         """Note that the projection's tables hold this version, folded so far; no other version is."""
+        ...
+
+    def late(self, cursor: psycopg.Cursor[Any]) -> Iterator[Sequence[Placed]]:
+        """Yield what was not there when its place was read and is there now; nobody folds meanwhile."""
         ...
 
     def facts(self, chain: Chain, after: int, until: int) -> Generator[Sequence[Placed], None, None]:

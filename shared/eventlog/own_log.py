@@ -31,6 +31,9 @@ class OwnLog:
     service: str
     cursors = "projection_cursor"
 
+    def close(self) -> None:
+        """Hold nothing open: each range has a connection of its own."""
+
     def live(self, cursor: psycopg.Cursor[Any], name: str) -> tuple[int, Positions]:
         """Return the version that is in the projection's tables (0: none yet) and how far it is."""
         version, positions = live_positions(cursor, name, self.service)
@@ -45,6 +48,10 @@ class OwnLog:
         cursor.execute(_SQL["forget"], (name, self.service))
         shards, ends = [shard for _, shard in positions], list(positions.values())
         cursor.execute(_SQL["stand"], (name, version, self.service, shards, ends))
+
+    def late(self, cursor: psycopg.Cursor[Any]) -> Iterator[Sequence[Placed]]:
+        """Yield nothing: a log has all of its facts in their places."""
+        return iter(())
 
     def facts(self, chain: Chain, after: int, until: int) -> Generator[Sequence[Placed], None, None]:
         """Yield the facts of one shard, in order. What cannot be opened raises BadRecord."""

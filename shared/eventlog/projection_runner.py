@@ -20,6 +20,7 @@ from shared.eventlog.own_log import OwnLog
 from shared.eventlog.ports import EventRow
 from shared.eventlog.projections import CHANNEL, Placed, Projection
 from shared.eventlog.rebuild_process import Rebuilds
+from shared.eventlog.swap import is_free
 from shared.faults import Point, reach
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
@@ -169,7 +170,7 @@ class ProjectionRunner:
         found = cursor.execute(_SQL["versions"], ([one.name for one in others],)).fetchall()
         versions: Mapping[str, int] = dict(found)
         for one in others:
-            if versions.get(one.name, one.version) < one.version:
+            if versions.get(one.name, one.version) < one.version and is_free(cursor, one):
                 origin = OwnLog(self._context.dsn, service)
                 self._rebuilds.begin(self._context.dsn, service, one, origin)
         new = [one for one in others if versions.get(one.name, one.version) == one.version]

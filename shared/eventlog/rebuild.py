@@ -6,6 +6,7 @@ is rolled back at the end.
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import chain, groupby
 from typing import Any
 
@@ -55,7 +56,8 @@ def compare(dsn: str, projection: Projection, origin: Origin) -> Comparison:
         version, positions = origin.live(cursor, projection.name)
         live = scratch.digest(cursor, projection)
     ranges = {place: (0, position) for place, position in positions.items()}
-    folded = _folded_digest(dsn, projection, lambda cursor: fold_range(cursor, projection, origin, ranges))
+    with closing(origin):
+        folded = _folded_digest(dsn, projection, lambda cursor: fold_range(cursor, projection, origin, ranges))
     return Comparison(version, positions, live, folded)
 
 

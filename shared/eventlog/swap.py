@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,14 @@ def rebuild(dsn: str, projection: Projection, origin: Origin, processes: int = 1
             connection.execute(_SQL["alone"], (projection.name,))
         except LockNotAvailable as error:
             raise RebuildUnderWay(f"{projection.name} is being rebuilt already") from error
-        return Rebuild(dsn, connection, projection, origin, processes).run()
+        with closing(origin):
+            return Rebuild(dsn, connection, projection, origin, processes).run()
+
+
+def is_free(cursor: psycopg.Cursor[Any], projection: Projection) -> bool:
+    """Tell whether nobody rebuilds the projection; nobody begins to until the transaction ends."""
+    row = cursor.execute(_SQL["try_alone"], (projection.name,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 class Rebuild:
@@ -172,6 +179,8 @@ class Rebuild:
                 raise _StillFar
             with scratch.inside(cursor, self._scratch):
                 fold_range(cursor, projection, origin, left)
+                for facts in origin.late(cursor):
+                    projection.apply(cursor, facts)
             reached = self._done | {chain: until for chain, (_, until) in left.items()}
             swapped = cursor.execute(_SQL["swap"], (self._scratch, tables, self._shape)).fetchone()
             if swapped is None or not swapped[0]:

@@ -139,7 +139,13 @@ UNION ALL
 SELECT request_id FROM request_view WHERE request_id = ANY (%(ids)s);
 
 -- name: places
-SELECT topic, source_shard, position FROM cursor WHERE shard = ANY (%(shards)s) AND source_shard = shard;
+-- A projection that waits for its rebuild stands still; what is read may come out of it.
+SELECT c.topic, c.source_shard, least(c.position, (
+    SELECT min(coalesce(p.position, 0))
+    FROM (SELECT DISTINCT name FROM projection_cursor) waiting
+    LEFT JOIN projection_cursor p ON p.name = waiting.name AND p.source = split_part(c.topic, '.', 1)
+        AND p.shard = c.source_shard))
+FROM cursor c WHERE c.shard = ANY (%(shards)s) AND c.source_shard = c.shard;
 
 -- name: ends
 SELECT shard, next_position - 1 FROM shard WHERE shard = ANY (%(shards)s);

@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from services.gateway.projections.versions import enrol, to_fold
 from shared.errors import Fenced, StoreDown
 from shared.eventlog.intake import BEHIND
 from shared.eventlog.ports import Cursor, Ended, Parked
@@ -64,6 +65,7 @@ class Folder:
     def __init__(self, dsn: str, projections: Sequence[Projection]) -> None:
         self._pool = pool(dsn, "piperoll-gateway-projections", connections=CONNECTIONS)
         self._projections = projections
+        self._enrolled = False
 
     def open(self) -> None:
         """Open the pool without waiting for the database."""
@@ -81,10 +83,13 @@ class Folder:
         dones = [Done() for _ in works]
         try:
             with self._pool.connection() as connection, connection.cursor() as cursor:
-                for work, done in zip(works, dones, strict=True):
+                self._enrol(connection)
+                for work in works:
                     self._move(cursor, work)
-                    self._let_go(cursor, work.let_go, done)
-                self._fold(cursor, works, dones)
+                projections = to_fold(cursor, self._projections)
+                for work, done in zip(works, dones, strict=True):
+                    _let_go(cursor, projections, work.let_go, done)
+                _fold(cursor, projections, works, dones)
                 for work, done in zip(works, dones, strict=True):
                     _record(cursor, work.shard, done)
                 cursor.execute(_SQL["notify"])
@@ -92,6 +97,12 @@ class Folder:
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise StoreDown(f"projections of shards {[work.shard for work in works]}: {error}") from error
         return dones
+
+    def _enrol(self, connection: psycopg.Connection[Any]) -> None:
+        if not self._enrolled:
+            enrol(connection, self._projections)
+            connection.commit()
+            self._enrolled = True
 
     def _move(self, cursor: psycopg.Cursor[Any], work: Work) -> None:
         for old, new in work.moved:
@@ -105,67 +116,78 @@ class Folder:
             if cursor.rowcount != 1:
                 raise Fenced(f"shard {work.shard}: another worker has moved {new.topic} {new.source_shard}")
 
-    def _fold(self, cursor: psycopg.Cursor[Any], works: Sequence[Work], dones: Sequence[Done]) -> None:
-        placed = [step.placed for work in works for step in work.steps if step.placed is not None]
-        for work, done in zip(works, dones, strict=True):
-            done.parked.extend(_shelved(step.parked, step.cause) for step in work.steps if step.placed is None)
-        if not placed:
-            return
-        try:
-            with cursor.connection.transaction():
-                self._apply(cursor, placed)
-            return
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise
-        except Exception as error:
-            log.error("projection_raised", error=repr(error), exc_info=error)
-        for work, done in zip(works, dones, strict=True):
-            self._fold_one_by_one(cursor, work.steps, done)
 
-    def _fold_one_by_one(self, cursor: psycopg.Cursor[Any], steps: Sequence[Step], done: Done) -> None:
-        """Find what raises and park it, and with it what comes later of its key."""
-        held = {parked.key for parked in done.parked if parked.key}
-        for step in steps:
-            if step.placed is None:
-                continue
-            if step.parked.key in held:
-                done.parked.append(_shelved(step.parked, BEHIND))
-                continue
-            cause = self._try(cursor, step.placed)
-            if cause:
-                done.parked.append(_shelved(step.parked, cause))
-                if step.parked.key:
-                    held.add(step.parked.key)
+def _fold(
+    cursor: psycopg.Cursor[Any], projections: Sequence[Projection], works: Sequence[Work], dones: Sequence[Done]
+) -> None:
+    placed = [step.placed for work in works for step in work.steps if step.placed is not None]
+    for work, done in zip(works, dones, strict=True):
+        done.parked.extend(_shelved(step.parked, step.cause) for step in work.steps if step.placed is None)
+    if not placed:
+        return
+    try:
+        with cursor.connection.transaction():
+            _apply(cursor, projections, placed)
+        return
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise
+    except Exception as error:
+        log.error("projection_raised", error=repr(error), exc_info=error)
+    for work, done in zip(works, dones, strict=True):
+        _fold_one_by_one(cursor, projections, work.steps, done)
 
-    def _let_go(self, cursor: psycopg.Cursor[Any], let_go: Sequence[LetGo], done: Done) -> None:
-        """Fold what is released; a record that raises again stays, and with it what waits behind it."""
-        stuck: set[str] = set()
-        for one in let_go:
-            if one.parked.key in stuck:
-                continue
-            if one.placed is not None and self._try(cursor, one.placed):
-                stuck.add(one.parked.key)
-                continue
-            how = "dropped" if one.placed is None else "released"
-            done.ended.append(Ended(one.parked.topic, one.parked.source_shard, one.parked.position, how))  # type: ignore[arg-type]
 
-    def _try(self, cursor: psycopg.Cursor[Any], placed: Placed) -> str:
-        """Fold one fact; return why it cannot be, or nothing."""
-        try:
-            with cursor.connection.transaction():
-                self._apply(cursor, [placed])
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise
-        except Exception as error:
-            log.error("projection_raised", position=placed.position, source=placed.source, error=repr(error))
-            return f"projection_raised: {type(error).__name__}"
-        return ""
+def _fold_one_by_one(
+    cursor: psycopg.Cursor[Any], projections: Sequence[Projection], steps: Sequence[Step], done: Done
+) -> None:
+    """Find what raises and park it, and with it what comes later of its key."""
+    held = {parked.key for parked in done.parked if parked.key}
+    for step in steps:
+        if step.placed is None:
+            continue
+        if step.parked.key in held:
+            done.parked.append(_shelved(step.parked, BEHIND))
+            continue
+        cause = _try(cursor, projections, step.placed)
+        if cause:
+            done.parked.append(_shelved(step.parked, cause))
+            if step.parked.key:
+                held.add(step.parked.key)
 
-    def _apply(self, cursor: psycopg.Cursor[Any], placed: Sequence[Placed]) -> None:
-        for of_source in _by_source(placed):
-            for projection in self._projections:
-                with metrics.PROJECTION_SECONDS.labels(projection.name).time():
-                    projection.apply(cursor, of_source)
+
+def _let_go(
+    cursor: psycopg.Cursor[Any], projections: Sequence[Projection], let_go: Sequence[LetGo], done: Done
+) -> None:
+    """Fold what is released; a record that raises again stays, and with it what waits behind it."""
+    stuck: set[str] = set()
+    for one in let_go:
+        if one.parked.key in stuck:
+            continue
+        if one.placed is not None and _try(cursor, projections, one.placed):
+            stuck.add(one.parked.key)
+            continue
+        how = "dropped" if one.placed is None else "released"
+        done.ended.append(Ended(one.parked.topic, one.parked.source_shard, one.parked.position, how))  # type: ignore[arg-type]
+
+
+def _try(cursor: psycopg.Cursor[Any], projections: Sequence[Projection], placed: Placed) -> str:
+    """Fold one fact; return why it cannot be, or nothing."""
+    try:
+        with cursor.connection.transaction():
+            _apply(cursor, projections, [placed])
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise
+    except Exception as error:
+        log.error("projection_raised", position=placed.position, source=placed.source, error=repr(error))
+        return f"projection_raised: {type(error).__name__}"
+    return ""
+
+
+def _apply(cursor: psycopg.Cursor[Any], projections: Sequence[Projection], placed: Sequence[Placed]) -> None:
+    for of_source in _by_source(placed):
+        for projection in projections:
+            with metrics.PROJECTION_SECONDS.labels(projection.name).time():
+                projection.apply(cursor, of_source)
 
 
 def _by_source(placed: Sequence[Placed]) -> Iterator[list[Placed]]:

@@ -15,13 +15,15 @@ from shared.telemetry.logs import configure, logger
 
 log = logger(__name__)
 
-AGAIN_AFTER_S = 5.0
+AGAIN_FIRST_S = 5.0
+AGAIN_MOST_S = 300.0
 NICENESS = 10
 
 
 @dataclass
 class _Child:
     process: BaseProcess
+    pause_s: float
     again_at: float
 
 
@@ -33,7 +35,7 @@ class Rebuilds:
         self._children: dict[tuple[str, str], _Child] = {}
 
     def begin(self, dsn: str, service: str, projection: Projection, origin: Origin) -> None:
-        """Begin a rebuild, unless it runs here or has ended here less than 5 s ago. Returns at once."""
+        """Begin a rebuild, unless it runs here or began here a short while ago, longer each time. Returns at once."""
         key = (dsn, projection.name)
         former = self._children.get(key)
         if former is not None and (former.process.is_alive() or self._now() < former.again_at):
@@ -42,7 +44,8 @@ class Rebuilds:
             target=_run, args=(dsn, service, projection, origin), daemon=True, name=f"rebuild of {projection.name}"
         )
         process.start()
-        self._children[key] = _Child(process, self._now() + AGAIN_AFTER_S)
+        pause_s = AGAIN_FIRST_S if former is None else min(AGAIN_MOST_S, 2 * former.pause_s)
+        self._children[key] = _Child(process, pause_s, self._now() + pause_s)
         log.info("projection_rebuild_begins", projection=projection.name, version=projection.version, pid=process.pid)
 
 

@@ -32,7 +32,7 @@ SELECT position FROM parked
 WHERE shard = %s AND topic = %s AND source_shard = %s AND (released_at IS NULL OR ended = 'dropped');
 
 -- name: let_in
-SELECT position, data FROM parked
+SELECT position, data FROM public.parked
 WHERE shard = %s AND topic = %s AND source_shard = %s AND position = ANY (%s) AND ended = 'released'
 ORDER BY position;
 

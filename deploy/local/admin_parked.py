@@ -5,14 +5,13 @@ touches a log.
 """
 
 import getpass
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deploy.local.errors import LocalStackError, NotRunningError
+from deploy.local.errors import LocalStackError
 
 app = typer.Typer(help="Records that wait for a person.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -121,15 +120,9 @@ def _database(state: Path, dsn: str | None, service: str) -> str:
         raise LocalStackError(f"{service} parks nothing: one of {', '.join(SERVICES)}")
     if dsn:
         return dsn
-    from psycopg.conninfo import make_conninfo
+    from deploy.local.status import admin_dsn_of
 
-    from deploy.local.files import read_json_object
-    from deploy.local.folder import StateFolder
-
-    found = read_json_object(StateFolder(state).running).get("admin_dsn") or os.environ.get("PIPEROLL_POSTGRES_DSN")
-    if not isinstance(found, str):
-        raise NotRunningError(state)
-    return make_conninfo(found, dbname=f"piperoll_{service}")
+    return admin_dsn_of(state, service)
 
 
 def _run(database: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from deploy.local.errors import NotRunningError
@@ -150,6 +152,16 @@ def issuer_of(state: StateFolder) -> str:
     if not isinstance(issuer, str) or not issuer or not state.is_locked():
         raise NotRunningError(state.path)
     return issuer
+
+
+def admin_dsn_of(state: Path, service: str) -> str:
+    """Return a service's database with an operator's rights: the running stack's, else the environment's server."""
+    from psycopg.conninfo import make_conninfo
+
+    found = read_json_object(StateFolder(state).running).get("admin_dsn") or os.environ.get("PIPEROLL_POSTGRES_DSN")
+    if not isinstance(found, str):
+        raise NotRunningError(state)
+    return make_conninfo(found, dbname=f"piperoll_{service}")
 
 
 def addresses_of(state: StateFolder) -> dict[str, str]:

@@ -33,6 +33,8 @@ from shared.upkeep import Upkeep
 log = logger(__name__)
 
 FENCED_PATIENCE_S = 15.0
+BATCHES_IN_HAND = 2
+"""A writer decides the second while it commits the first."""
 
 
 class Worker:
@@ -68,6 +70,7 @@ class Worker:
             self._give_up,
             self._handle,
             settings.instance,
+            in_hand=BATCHES_IN_HAND,
         )
         self._upkeep = Upkeep(
             service,

@@ -33,10 +33,11 @@ class Inbox:
     """One member of the group `piperoll.<service>`.
 
     For each assigned shard, by itself: `on_assigned([shard])`, then `on_batch(shard, records)` one after the other,
-    each awaited; an error is tried again with a back-off, but an OwnFault (Fenced above all) ends the shard's lane
-    until it is assigned anew. When shards are taken away, and at `stop`, what waits is handed on within 4 s and
-    `on_revoked(shards)` is awaited. `on_batch` returns when its effects and cursors are stored or will be within a
-    second: offsets are saved 5 s later, so that a saved offset never lies above a stored cursor.
+    each awaited, or `in_hand` of them begun in order before the first is done; an error is tried again with a back-
+    off, but an OwnFault (Fenced above all) ends the shard's lane until it is assigned anew. When shards are taken
+    away, and at `stop`, what waits is handed on within 4 s and `on_revoked(shards)` is awaited. `on_batch` returns
+    when its effects and cursors are stored or will be within a second: offsets are saved 5 s later, so that a saved
+    offset never lies above a stored cursor.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Inbox:
         on_revoked: OnShards,
         on_batch: OnBatch,
         instance: str,
+        *,
+        in_hand: int = 1,
     ) -> None:
         self._service = service
         self._settings = settings_for(settings)
@@ -58,6 +61,7 @@ class Inbox:
         self._on_revoked = on_revoked
         self._on_batch = on_batch
         self._instance = instance
+        self._in_hand = in_hand
         self._lanes: dict[int, Lane] = {}
         self._subscription: Subscription | None = None
         self._pulse = Pulse()
@@ -166,7 +170,9 @@ class Inbox:
             subscription.pause(of_shard)
             for partition in of_shard:
                 subscription.seek(partition, 0)
-            self._lanes[shard] = Lane(self._service, shard, of_shard, subscription, self._on_assigned, self._on_batch)
+            self._lanes[shard] = Lane(
+                self._service, shard, of_shard, subscription, self._on_assigned, self._on_batch, self._in_hand
+            )
         self.is_assigned = True
         INBOX_SHARDS.labels(self._service).set(len(self._lanes))
         self._pulse.restart()

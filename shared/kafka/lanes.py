@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -38,8 +39,20 @@ class Reader(Protocol):
         ...
 
 
+class Handed(NamedTuple):
+    """A batch that was handed on; `rewinds` says how often the lane had gone back by then."""
+
+    batch: list[ConsumerRecord]
+    records: list[Record | Stray]
+    rewinds: int
+    work: asyncio.Task[None]
+
+
 class Lane:
-    """A shard's bounded queue and the task that empties it. `handled` is the offset after the last handled record."""
+    """A shard's bounded queue and the task that empties it. `handled` is the offset after the last handled record.
+
+    `in_hand` batches are handed on before the first of them is done, in order.
+    """
 
     def __init__(
         self,
@@ -49,6 +62,7 @@ class Lane:
         reader: Reader,
         on_assigned: OnShards,
         on_batch: OnBatch,
+        in_hand: int = 1,
     ) -> None:
         self.shard = shard
         self.partitions = tuple(partitions)
@@ -59,6 +73,7 @@ class Lane:
         self._reader = reader
         self._on_assigned = on_assigned
         self._on_batch = on_batch
+        self._in_hand = in_hand
         self._waiting: list[ConsumerRecord] = []
         self._bytes = 0
         self._rewinds = 0
@@ -113,8 +128,7 @@ class Lane:
         try:
             await self._insist("takeover", lambda: self._on_assigned([self.shard]))
             await self._insist("seek", self._place)
-            while (batch := await self._next()) is not None:
-                await self._hand_on(batch)
+            await self._hand_on()
         except Exception as fault:
             self.failed = fault
             self._reader.pause(self.partitions)
@@ -131,24 +145,56 @@ class Lane:
         self.paused = False
         self._reader.resume(self.partitions)
 
-    async def _next(self) -> list[ConsumerRecord] | None:
-        """Take what waits, at most `MAX_BATCH`; None when the lane was closed and nothing is left."""
-        while not self._waiting:
-            if self._closing:
-                return None
+    async def _hand_on(self) -> None:
+        """Hand on what comes, in order, until the lane is closed and nothing is left."""
+        in_hand: deque[Handed] = deque()
+        try:
+            while in_hand or await self._has_come():
+                if self._waiting and len(in_hand) < self._in_hand:
+                    in_hand.append(self._handed())
+                else:
+                    await self._finish(in_hand)
+        finally:
+            for handed in in_hand:
+                handed.work.cancel()
+
+    async def _has_come(self) -> bool:
+        """Wait for records; False when the lane was closed and nothing is left."""
+        while not self._waiting and not self._closing:
             self._arrived.clear()
             await self._arrived.wait()
+        return bool(self._waiting)
+
+    def _handed(self) -> Handed:
+        """Take what waits, at most `MAX_BATCH`, and hand it on."""
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         self._bytes = _size(self._waiting) if self._waiting else 0
-        return batch
-
-    async def _hand_on(self, batch: list[ConsumerRecord]) -> None:
         records = [parse(record) for record in batch]
-        rewinds = self._rewinds
-        await self._insist("batch", lambda: self._on_batch(self.shard, records))
-        INBOX_BATCH.labels(self._service).observe(len(batch))
-        if rewinds == self._rewinds:
-            for record in batch:
+        return Handed(batch, records, self._rewinds, asyncio.create_task(self._told(records)))
+
+    async def _told(self, records: Sequence[Record | Stray]) -> None:
+        await self._on_batch(self.shard, records)
+
+    async def _finish(self, in_hand: deque[Handed]) -> None:
+        """Wait for the first; where it failed, for all, and hand them on again one by one: their order is kept."""
+        try:
+            await in_hand[0].work
+        except OwnFault:
+            raise
+        except Exception as error:
+            self._note("batch", FIRST_BACK_OFF_S, error)
+            await asyncio.gather(*(handed.work for handed in in_hand), return_exceptions=True)
+            await asyncio.sleep(FIRST_BACK_OFF_S)
+            while in_hand:
+                await self._insist("batch", lambda: self._told(in_hand[0].records))
+                self._done(in_hand.popleft())
+        else:
+            self._done(in_hand.popleft())
+
+    def _done(self, handed: Handed) -> None:
+        INBOX_BATCH.labels(self._service).observe(len(handed.batch))
+        if handed.rewinds == self._rewinds:
+            for record in handed.batch:
                 self.handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
         if self.paused and len(self._waiting) <= FULL_RECORDS // 2 and not self._closing:
             self.paused = False
@@ -163,13 +209,16 @@ class Lane:
             except OwnFault:
                 raise
             except Exception as error:
-                INBOX_FAILURES.labels(self._service).inc()
-                _log.warning(
-                    "%s failed, tried again in %.1f s: %r", what, back_off, error,
-                    extra={"service": self._service, "shard": self.shard},
-                )  # fmt: skip
+                self._note(what, back_off, error)
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, LAST_BACK_OFF_S)
+
+    def _note(self, what: str, back_off: float, error: Exception) -> None:
+        INBOX_FAILURES.labels(self._service).inc()
+        _log.warning(
+            "%s failed, tried again in %.1f s: %r", what, back_off, error,
+            extra={"service": self._service, "shard": self.shard},
+        )  # fmt: skip
 
 
 def _size(records: Sequence[ConsumerRecord]) -> int:

@@ -104,7 +104,7 @@ def test_who_shall_come_back_is_told_when() -> None:
     for path in (*(ROOT / "services" / "gateway").rglob("*.py"), *(ROOT / "shared").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem" and node.args:
-                code = getattr(node.args[0], "value", None)
+                code = str(getattr(node.args[0], "value", ""))
                 if code in PROBLEMS and PROBLEMS[code].status in COME_BACK:
                     raised[code] = raised.get(code, True) and any(one.arg == "headers" for one in node.keywords)
     assert raised == dict.fromkeys((code for code, entry in PROBLEMS.items() if entry.status in COME_BACK), True)

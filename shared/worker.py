@@ -61,6 +61,7 @@ class Worker:
         )
         self._held: dict[int, HeldShard] = {}
         self._refused: set[int] = set()
+        self._causes: dict[int, str] = {}
         self._inbox = Inbox(
             service,
             settings.kafka_bootstrap,
@@ -112,8 +113,9 @@ class Worker:
             self._registry.service, shards, self._store, KafkaTails(self._settings.kafka_bootstrap)
         )
         self._refused = (self._refused - set(shards)) | set(ahead)
+        for shard in shards:
+            self._stopped(shard, "rolled_back" if shard in ahead else None)
         for shard, error in ahead.items():
-            metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), "rolled_back").set(1)
             log.critical("shard_not_started", shard=shard, error=str(error))
         await asyncio.gather(*(self._take_one(shard) for shard in shards if shard not in ahead))
 
@@ -136,6 +138,8 @@ class Worker:
 
     async def _give_up(self, shards: Sequence[int]) -> None:
         self._refused -= set(shards)
+        for shard in shards:
+            self._stopped(shard, None)
         leaving = [self._held.pop(shard) for shard in shards if shard in self._held]
         await asyncio.gather(*(held.stop() for held in leaving))
         metrics.INBOX_SHARDS.labels(self._registry.service).set(len(self._held))
@@ -156,12 +160,21 @@ class Worker:
         question about a lost commit whose own answer was lost.
         """
         cause = type(error).__name__
-        metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), cause).set(1)
+        self._stopped(shard, cause)
         log.critical("shard_lost", shard=shard, cause=cause, error=str(error), exc_info=error)
         if isinstance(error, Fenced):
             asyncio.get_running_loop().call_later(FENCED_PATIENCE_S, self._still_lost, shard, error)
         else:
             self._fail(error)
+
+    def _stopped(self, shard: int, cause: str | None) -> None:
+        """Show why a shard stands still here, and no more what was shown before."""
+        before = self._causes.pop(shard, None)
+        if before is not None:
+            metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), before).set(0)
+        if cause is not None:
+            self._causes[shard] = cause
+            metrics.SHARD_STOPPED.labels(self._registry.service, str(shard), cause).set(1)
 
     def _still_lost(self, shard: int, error: BaseException) -> None:
         held = self._held.get(shard)

@@ -163,6 +163,40 @@ async def test_a_slow_shard_is_paused_and_loses_nothing(
     assert taker.positions(3) == list(range(1, 10_001))
 
 
+class OneShardStands(Taker):
+    """Hands on all but what one shard is given, for as long as the gate is shut."""
+
+    def __init__(self, standing: int) -> None:
+        super().__init__()
+        self._standing = standing
+
+    async def on_batch(self, shard: int, records: Sequence[Record | Stray]) -> None:
+        if shard == self._standing:
+            await self.gate.wait()
+        self.taken[shard].extend(records)
+
+
+async def test_a_full_lane_pauses_its_own_partitions_and_the_other_shards_go_on(
+    bootstrap: str, publisher: KafkaPublisher, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "FULL_RECORDS", 100)
+    monkeypatch.setattr(lanes, "MAX_BATCH", 50)
+    one, two, taker = await new_topic(bootstrap), await new_topic(bootstrap), OneShardStands(3)
+    taker.gate.clear()
+    async with inbox_of(bootstrap, [one, two], taker, Offsets(), service=service) as inbox:
+        for first in range(1, 5_001, 1_000):
+            await publisher.publish(chain(one, 3, first, 1_000))
+        await until(lambda: len(inbox.shards) == SHARDS and inbox._lanes[3].paused)
+        for shard in (0, 1, 2):
+            await publisher.publish([*chain(one, shard, 1, 500), *chain(two, shard, 1, 500)])
+        await until(lambda: all(len(taker.taken[shard]) == 1_000 for shard in (0, 1, 2)))
+        assert [lane.paused for _, lane in sorted(inbox._lanes.items())] == [False, False, False, True]
+        assert taker.taken[3] == []
+        taker.gate.set()
+        await until(lambda: len(taker.taken[3]) == 5_000)
+    assert taker.positions(3) == list(range(1, 5_001))
+
+
 async def test_a_rewound_partition_is_read_again_in_order(
     bootstrap: str, publisher: KafkaPublisher, service: str
 ) -> None:

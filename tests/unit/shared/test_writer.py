@@ -16,7 +16,7 @@ from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, Event
 from shared.contracts.gateway import AccountRequested, WebhookReceived
 from shared.decider import Command, Context, Handler, Registry, StreamKind
-from shared.errors import ClockAhead, Conflict, Fenced, OnHold, OwnFault, UnknownCommit
+from shared.errors import ClockAhead, Conflict, Fenced, OnHold, Overloaded, OwnFault, UnknownCommit
 from shared.eventlog.command import Submitted
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
@@ -458,6 +458,29 @@ async def test_a_writer_whose_shard_was_taken_appends_nothing() -> None:
                 await old.submit(submitted("3"))
             await new.submit(submitted("4"))
     assert len(await stored(store)) == 3
+
+
+async def test_callers_are_told_that_a_queue_is_full_and_records_which_wait_in_their_lane_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.eventlog.writer.MAX_WAITING", 5)
+    store, upstream = MemoryStore(shards=1), Upstream()
+    async with writing(store) as writer:
+        await writer.submit(submitted("first"))
+        store.down = True
+        waiting = [asyncio.create_task(writer.submit(submitted(f"k{number}"))) for number in range(12)]
+        delivered = asyncio.create_task(writer.submit_batch([upstream.record("acc_b")]))
+        await asyncio.sleep(0.01)
+        refused = [task for task in waiting if task.done()]
+        assert len(refused) >= 12 - 2 * 5
+        assert all(isinstance(task.exception(), Overloaded) for task in refused)
+        assert not delivered.done()
+        store.down = False
+        await asyncio.gather(delivered, *waiting, return_exceptions=True)
+        assert writer.waiting == 0
+        answer = await writer.submit(submitted("k11"))
+        assert not answer.replayed, "what was refused was not kept"
+    assert len(await stored(store)) == 1 + (12 - len(refused)) + 1 + 1
 
 
 async def test_states_are_loaded_after_a_restart() -> None:

@@ -26,6 +26,7 @@ from shared.contracts.envelope import Envelope, encode_event, open_fact, seal
 from shared.contracts.event import Actor, PremiumLine
 from shared.contracts.ledger import EntryPosted
 from shared.eventlog.outgoing import Chains, outgoing
+from shared.eventlog.packing import unpack
 from shared.eventlog.ports import EventRow
 from shared.eventlog.verify import verify_log
 from shared.ids import event_id, root_of_record, shard_of
@@ -207,7 +208,7 @@ async def all_well(stack: Stack, bills: Bills, within_s: float = 60.0) -> None:
         assert verify_log(dsn, shard).size == count
         with psycopg.connect(dsn) as connection:
             rows = connection.execute("SELECT data FROM event WHERE shard = %s ORDER BY position", (shard,)).fetchall()
-            causes = [_cause(bytes(data)) for (data,) in rows]
+            causes = [_cause(unpack(bytes(data))) for (data,) in rows]
             (cursor,) = connection.execute("SELECT position FROM cursor WHERE shard = %s", (shard,)).fetchall()
         assert causes == [f"billing.{shard}.{position}" for position in range(1, count + 1)]
         assert cursor == (count,)

@@ -4,6 +4,7 @@ Everything else sees the bytes themselves: the Merkle leaf, the topics, the expo
 never removed; a frame names the one that it was made with. What would not become shorter is stored as it is.
 """
 
+import threading
 from pathlib import Path
 
 import zstandard
@@ -14,15 +15,24 @@ LEVEL = 1
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _DICTIONARY = zstandard.ZstdCompressionDict((Path(__file__).parent / "envelope-1.zdict").read_bytes())
 _DICTIONARY.precompute_compress(level=LEVEL)
-_compress = zstandard.ZstdCompressor(level=LEVEL, dict_data=_DICTIONARY, write_checksum=False).compress
-_decompress = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress
+
+
+class _Coders(threading.local):
+    """A compressor and a decompressor of each thread's own: one that two threads use at once spoils frames."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=LEVEL, dict_data=_DICTIONARY, write_checksum=False).compress
+        self.decompress = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress
+
+
+_coders = _Coders()
 
 
 def pack(data: bytes) -> bytes:
     """Return the stored form of an event's bytes; more than 65,535 raise ValueError."""
     if len(data) > MAX_DATA_BYTES:
         raise ValueError(f"an event has {len(data)} bytes, at most {MAX_DATA_BYTES} fit")
-    packed = _compress(data)
+    packed = _coders.compress(data)
     return packed if len(packed) < len(data) or data.startswith(_MAGIC) else data
 
 
@@ -36,6 +46,6 @@ def unpack(stored: bytes) -> bytes:
     try:
         if zstandard.frame_content_size(stored) > MAX_DATA_BYTES:
             raise ValueError("a stored frame is longer than an event may be")
-        return _decompress(stored)
+        return _coders.decompress(stored)
     except zstandard.ZstdError as error:
         raise ValueError(f"a stored frame cannot be read: {error}") from error

@@ -128,8 +128,6 @@ def _let_in(connection: Connection, name: str, owner: str, users: list[str], *, 
             connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(user))
             if private:
                 continue
-            # A projection is rebuilt in a schema of its own.
-            connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, user))
             for what, rights in (("TABLES", "SELECT, INSERT, UPDATE, DELETE"), ("SEQUENCES", "USAGE, SELECT")):
                 connection.execute(
                     sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA public GRANT {} ON {} TO {}").format(

@@ -177,6 +177,9 @@ def test_a_rebuild_folds_the_whole_log_and_is_ahead_of_what_was_live(log: Log) -
     found = compare(log.database.dsn, Balances(), log.origin)
     assert found.live == found.folded
     assert log.scratches() == []
+    assert log.rows("SELECT reltuples FROM pg_class WHERE oid = 'balance'::regclass") == [
+        (12.0,)
+    ]  # planned for at once
 
 
 def test_the_new_tables_are_like_the_old_ones(log: Log) -> None:

@@ -1,6 +1,7 @@
 """Stored events: their bytes come back whatever they are, and usual ones are stored short."""
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,17 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 @example(zstandard.compress(b"a frame of somebody else's"))
 def test_whatever_is_packed_comes_back(data: bytes) -> None:
     assert unpack(pack(data)) == data
+
+
+def test_threads_pack_and_unpack_at_once_without_spoiling_each_others_frames() -> None:
+    def come_back(seed: int) -> bool:
+        events = (
+            b'{"tenant":"demo","event_id":"%032x"}' % (seed * number) * (1 + number % 9) for number in range(5_000)
+        )
+        return all(unpack(pack(event)) == event for event in events)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(come_back, range(1, 5)))
 
 
 def test_every_golden_message_is_stored_in_less_than_half_its_bytes() -> None:

@@ -12,6 +12,7 @@ from services.ledger.handlers import REGISTRY
 from services.ledger.journals.keeper import JournalKeeper
 from services.ledger.projections import PROJECTIONS
 from services.ledger.reconciliation.reconciler import Reconciler
+from services.ledger.reconciliation.trial_balances import TrialReporter
 from shared.eventlog.held_shard import ShardContext, ShardPart
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.faults import arm_from
@@ -25,6 +26,7 @@ def parts(context: ShardContext) -> Sequence[ShardPart]:
         ProjectionRunner(context, PROJECTIONS),
         Reconciler(context),
         JournalKeeper(context),
+        TrialReporter(context),
         LimitAlarm(context),
         BooksAlarm(context),
     )

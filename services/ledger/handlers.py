@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from services.ledger.domain import bank, direct, household, journal, processor, reconciled
+from services.ledger.domain import bank, direct, household, journal, processor, reconciled, trial
 from services.ledger.domain.direct import EndClosing, LapseProposal
 from services.ledger.domain.household import Household
 from services.ledger.domain.journal import Journal
 from services.ledger.domain.reconciled import Reconciled, ReconcileDay, ReviewExceptions
+from services.ledger.domain.trial import ReportTrialBalance, TrialBalances
 from shared.contracts.billing import (
     AttemptRegistered,
     BankStatementImported,
@@ -48,6 +49,7 @@ PROCESSOR = StreamKind("prc", Reconciled, reconciled.initial, reconciled.evolve)
 BANK = StreamKind("bnk", Reconciled, reconciled.initial, reconciled.evolve)
 
 JOURNAL = StreamKind("jrn", Journal, journal.initial, journal.evolve)
+TRIAL = StreamKind("tbl", TrialBalances, trial.initial, trial.evolve)
 
 
 def _account(message: Any) -> str:
@@ -70,7 +72,7 @@ def _reconciled(message: ReconcileDay | ReviewExceptions | ExplanationRequested)
 
 REGISTRY = Registry(
     service="ledger",
-    kinds=(HOUSEHOLD, PROCESSOR, BANK, JOURNAL),
+    kinds=(HOUSEHOLD, PROCESSOR, BANK, JOURNAL, TRIAL),
     handlers={
         InvoiceIssued: Handler(_account, household.post_invoice),
         AttemptRegistered: Handler(_account, household.post_attempt),
@@ -106,5 +108,6 @@ REGISTRY = Registry(
         ProposalDecisionRequested: Handler(_account, direct.decide_proposal),
         LapseProposal: Handler(_account, direct.lapse),
         EndClosing: Handler(_account, direct.end_closing),
+        ReportTrialBalance: Handler(_account, trial.report),
     },
 )

@@ -30,7 +30,7 @@ DRAIN_S = 8.0
 
 @dataclass(frozen=True)
 class ShardContext:
-    """What a part of a held shard may use. `dsn` is the service's database."""
+    """What a part of a held shard may use. `dsn` is the service's database; days begin and end in `zone`."""
 
     service: str
     shard: int
@@ -39,6 +39,8 @@ class ShardContext:
     store: Store
     clock: Clock
     dsn: str
+    zone: ZoneInfo
+    publisher: Publisher
 
 
 class ShardPart(Protocol):
@@ -86,7 +88,10 @@ class HeldShard:
         self.relay = Relay(
             service, shard, around.store, around.store, around.publisher, around.clock, shards=around.shards
         )
-        self.context = ShardContext(service, shard, around.shards, self.writer, around.store, around.clock, around.dsn)
+        self.context = ShardContext(
+            service, shard, around.shards, self.writer, around.store, around.clock, around.dsn, around.zone,
+            around.publisher,
+        )  # fmt: skip
         self._around = around
         self._parts: Sequence[ShardPart] = ()
         self._tasks: list[asyncio.Task[None]] = []

@@ -200,4 +200,7 @@ ACCOUNTS_CLOSING = _gauge(
     "piperoll_accounts_closing", "accounts", "Ledger accounts frozen until what all shards hold of them is known",
     ["shard"],
 )  # fmt: skip
+TRIAL_BALANCES_UNEVEN = _counter(
+    "piperoll_trial_balances_uneven_total", "days", "Days that were not reported because debits and credits differ"
+)
 LIMITS_BROKEN = _counter("piperoll_limits_broken_total", "entries", "Billing decisions that the accounts did not allow")

@@ -14,7 +14,8 @@ from shared.clock import Clock, SystemClock
 from shared.contracts.event import Actor, Event
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.held_shard import ShardContext, ShardPart
-from shared.eventlog.ports import EventRow
+from shared.eventlog.memory import MemoryPublisher
+from shared.eventlog.ports import EventRow, Publisher
 from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.projections import positions_of
@@ -71,7 +72,11 @@ def position(dsn: str, shard: int) -> int:
 
 @asynccontextmanager
 async def held_shard(
-    dsn: str, shard: int = 0, make_parts: MakeParts = projections_only, clock: Clock | None = None
+    dsn: str,
+    shard: int = 0,
+    make_parts: MakeParts = projections_only,
+    clock: Clock | None = None,
+    publisher: Publisher | None = None,
 ) -> AsyncIterator[LedgerShard]:
     """Hold one shard of a ledger's database until the block ends."""
     clock = clock or SystemClock()
@@ -82,9 +87,10 @@ async def held_shard(
         for part in parts:
             part.committed(rows)
 
-    writer = Writer(REGISTRY, shard, store, clock, ZoneInfo("America/New_York"), committed)
+    zone = ZoneInfo("America/New_York")
+    writer = Writer(REGISTRY, shard, store, clock, zone, committed)
     await writer.take_over()
-    context = ShardContext("ledger", shard, SHARDS, writer, store, clock, dsn)
+    context = ShardContext("ledger", shard, SHARDS, writer, store, clock, dsn, zone, publisher or MemoryPublisher())
     running = asyncio.get_running_loop().create_task(writer.run())
     parts.extend(make_parts(context))
     for part in parts:

@@ -24,6 +24,7 @@ from shared.contracts.event import Actor, Event
 from shared.contracts.notifier import NoticeEnded, NoticeSent
 from shared.eventlog.command import Submitted
 from shared.eventlog.held_shard import ShardContext
+from shared.eventlog.memory import MemoryPublisher
 from shared.eventlog.ports import EventRow
 from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.projections import Placed
@@ -135,9 +136,10 @@ async def held(world: World) -> AsyncIterator[Held]:
         for part in parts:
             part.committed(rows)
 
-    writer = Writer(REGISTRY, 0, store, clock, ZoneInfo("America/New_York"), committed)
+    zone, dsn = ZoneInfo("America/New_York"), world.settings.postgres_dsn
+    writer = Writer(REGISTRY, 0, store, clock, zone, committed)
     await writer.take_over()
-    context = ShardContext("notifier", 0, 1, writer, store, clock, world.settings.postgres_dsn)
+    context = ShardContext("notifier", 0, 1, writer, store, clock, dsn, zone, MemoryPublisher())
     parts = make_parts(world.settings)(context)
     running = asyncio.get_running_loop().create_task(writer.run())
     for part in parts:

@@ -34,6 +34,7 @@ class Point(StrEnum):
     EFFECT_AFTER_REFUND = "effect.after_refund"
     MAIL_BEFORE_SEND = "mail.before_send"
     MAIL_AFTER_SEND = "mail.after_send"
+    BALANCES_AFTER_SEND = "balances.after_send"
     PROJECTION_BEFORE_COMMIT = "projection.before_commit"
     PROJECTION_BEFORE_SWAP = "projection.before_swap"
 

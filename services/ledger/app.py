@@ -11,6 +11,7 @@ from services.ledger.config import LedgerHttpSettings, LedgerSettings
 from services.ledger.handlers import REGISTRY
 from services.ledger.journals.keeper import JournalKeeper
 from services.ledger.projections import PROJECTIONS
+from services.ledger.publishing import BalancePublisher
 from services.ledger.reconciliation.reconciler import Reconciler
 from services.ledger.reconciliation.trial_balances import TrialReporter
 from shared.eventlog.held_shard import ShardContext, ShardPart
@@ -27,6 +28,7 @@ def parts(context: ShardContext) -> Sequence[ShardPart]:
         Reconciler(context),
         JournalKeeper(context),
         TrialReporter(context),
+        BalancePublisher(context),
         LimitAlarm(context),
         BooksAlarm(context),
     )

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
+
 from shared.contracts.envelope import ALL_EVENTS
 from shared.contracts.event import Event
+from shared.contracts.ledger import BalanceStated
 from shared.contracts.schema import all_schemas, typed
-from shared.contracts.topics import ALL_TOPICS, SERVICES, Topic, topics_of
+from shared.contracts.topics import ALL_TOPICS, LEDGER_BALANCES, SERVICES, Topic, topics_of
 
 _KINDS = {
     "events": "Log events in chains: each record names the one before it from its shard by position and hash.",
@@ -45,7 +48,10 @@ def asyncapi_document() -> dict[str, Any]:
         "channels": {topic.name: _channel(topic) for topic in ALL_TOPICS},
         "operations": _operations(),
         "components": {
-            "messages": {event.TYPE: _message(event, envelope, payloads[event.TYPE]) for event in ALL_EVENTS},
+            "messages": {
+                **{event.TYPE: _message(event, envelope, payloads[event.TYPE]) for event in ALL_EVENTS},
+                BalanceStated.TYPE: _stated(),
+            },
             "messageTraits": {"record": {"headers": _headers()}},
             "schemas": definitions,
         },
@@ -54,6 +60,8 @@ def asyncapi_document() -> dict[str, Any]:
 
 def _channel(topic: Topic) -> dict[str, Any]:
     types = [event.TYPE for event in ALL_EVENTS if topic.name in topics_of(event.TYPE)]
+    if topic.name == LEDGER_BALANCES:
+        types = [BalanceStated.TYPE]
     return {
         "address": topic.name,
         "description": _KINDS[topic.kind],
@@ -95,6 +103,19 @@ def _message(event: type[Event], envelope: dict[str, Any], payload: dict[str, An
         "contentType": "application/json",
         "payload": typed(event, envelope, payload),
         "traits": [{"$ref": "#/components/messageTraits/record"}],
+    }
+
+
+def _stated() -> dict[str, Any]:
+    """A state's record has no envelope, no chain and a key of its own."""
+    _, schemas = msgspec.json.schema_components([BalanceStated])
+    return {
+        "name": BalanceStated.TYPE,
+        "title": BalanceStated.__name__,
+        "summary": (BalanceStated.__doc__ or "").strip().splitlines()[0],
+        "contentType": "application/json",
+        "payload": schemas[BalanceStated.__name__],
+        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
     }
 
 

@@ -50,6 +50,29 @@ class EntryPosted(Event, frozen=True, kw_only=True, omit_defaults=True):
     reference: str | None = None
 
 
+class BalanceStated(msgspec.Struct, frozen=True, kw_only=True):
+    """A balance as it stands at `position` of the ledger's `shard`: of a key's records the one furthest on counts.
+
+    The key is `account_id/code/sub_key/currency`; a sub-key may hold slashes.
+    """
+
+    TYPE: ClassVar[str] = "ledger.balance-stated.v1"
+    tenant: str
+    account_id: str
+    code: AccountCode
+    sub_key: str
+    currency: Currency
+    debit_minor: Minor
+    credit_minor: Minor
+    shard: int
+    position: int
+
+    @property
+    def key(self) -> str:
+        """The record's key."""
+        return f"{self.account_id}/{self.code}/{self.sub_key}/{self.currency}"
+
+
 class LimitBroken(Event, frozen=True, kw_only=True):
     """Billing decided what the accounts do not allow: the ledger posted it, the overflow went to a suspense account."""
 

@@ -182,6 +182,10 @@ PROJECTION_LAG = _gauge(
     "piperoll_projection_lag", "events", "Events a projection has yet to fold", ["projection", "source"]
 )
 PROJECTION_SECONDS = _histogram("piperoll_projection_seconds", "seconds", "One batch of a projection", ["projection"])
+BALANCES_PUBLISHED = _counter("piperoll_balances_published_total", "records", "Balances sent to `ledger.balances.v1`")
+BALANCES_LAG = _gauge(
+    "piperoll_balances_lag", "events", "Events whose balances are not yet on `ledger.balances.v1`", ["shard"]
+)
 # Money
 UNEXPLAINED_MINOR = _gauge(
     "piperoll_unexplained_minor", "minor units",

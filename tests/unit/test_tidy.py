@@ -24,9 +24,20 @@ EVERYWHERE = {"__init__", "app", "config", "domain", "migrations", "projections"
 WORDS = {
     "gateway": {"http", "portal", "inbox", "worker", "errors", "append", "plan", "statements", "alarms"},
     "billing": {"inbox", "handlers", "effects", "schedule", "policies", "rails", "files"},
-    "ledger": {"inbox", "handlers", "http", "reconciliation", "journals", "audit", "alarms", "checks", "errors"},
+    "ledger": {
+        "inbox",
+        "handlers",
+        "http",
+        "reconciliation",
+        "journals",
+        "audit",
+        "alarms",
+        "checks",
+        "errors",
+        "publishing",
+    },
     "notifier": {"inbox", "handlers", "effects", "channels", "templates"},
-}
+}  # fmt: skip
 IMPURE = {"asyncio", "datetime.now", "logging", "os", "random", "secrets", "socket", "structlog", "subprocess", "time"}
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 KAFKA = {"aiokafka", "faststream"}

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from shared.contracts.direct import TrialBalanceLine, TrialBalanceReported
 from shared.contracts.envelope import Envelope, encode_event, seal
 from shared.contracts.event import Actor, Event
 from shared.contracts.ledger import AgeBucket, ExceptionChanged, ReconciliationReported
-from shared.contracts.topics import RECONCILIATION_DAILY, RECONCILIATION_EXCEPTIONS
+from shared.contracts.topics import RECONCILIATION_DAILY, RECONCILIATION_EXCEPTIONS, TRIAL_BALANCE
 from shared.eventlog.outgoing import outgoing
 from shared.eventlog.ports import EventRow, Outgoing
 from tests.conftest import Infra
@@ -18,6 +19,7 @@ from tests.integration.inbox_bench import SHARDS, new_topic, publisher_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "finance_consumer.py"
+TOPICS = (RECONCILIATION_DAILY, RECONCILIATION_EXCEPTIONS, TRIAL_BALANCE)
 OPEN = ExceptionChanged(
     id="exc_1_a", account="1126", sub_key="card", currency="USD", kind="late", minor=70_000, since="2026-02-03",
     state="open", reason=None, references=("po_1",),
@@ -30,6 +32,14 @@ def day(account: str, book_minor: int, difference_minor: int, unexplained_minor:
         processor_minor=None, difference_minor=difference_minor, positions={},
         open_exceptions=(AgeBucket(days="0-1", count=0, minor=0),), unexplained_minor=unexplained_minor,
     )  # fmt: skip
+
+
+def trial_balance(day: str, minor: int) -> TrialBalanceReported:
+    lines = tuple(
+        TrialBalanceLine(code=code, currency="USD", debit_minor=debit_minor, credit_minor=minor - debit_minor)
+        for code, debit_minor in (("1125", minor), ("2110", 0))
+    )
+    return TrialBalanceReported(day=day, lines=lines, positions={})
 
 
 def sent(*events: Event) -> list[Outgoing]:
@@ -58,6 +68,7 @@ async def run(bootstrap: str, names: dict[str, str]) -> list[str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(EXAMPLE), bootstrap, "--once",
         "--daily", names[RECONCILIATION_DAILY], "--exceptions", names[RECONCILIATION_EXCEPTIONS],
+        "--trial-balance", names[TRIAL_BALANCE],
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     async with asyncio.timeout(60):
@@ -68,7 +79,7 @@ async def run(bootstrap: str, names: dict[str, str]) -> list[str]:
 
 async def test_it_shows_the_newest_of_each_day_and_what_is_open_whatever_is_sent_twice(stack_infra: Infra) -> None:
     bootstrap = stack_infra.bootstrap
-    names = {topic: await new_topic(bootstrap) for topic in (RECONCILIATION_DAILY, RECONCILIATION_EXCEPTIONS)}
+    names = {topic: await new_topic(bootstrap) for topic in TOPICS}
     explained = msgspec.structs.replace(OPEN, state="explained", reason="timing")
     resolved = msgspec.structs.replace(OPEN, id="exc_1_b", state="resolved", references=("po_2",))
     messages = on(
@@ -80,6 +91,9 @@ async def test_it_shows_the_newest_of_each_day_and_what_is_open_whatever_is_sent
             day("1126", 70_000, 70_000, 0),
             explained,
             resolved,
+            trial_balance("2026-02-08", 1),
+            trial_balance("2026-02-09", 2),
+            trial_balance("2026-02-09", 3),
         ),
     )
     async with publisher_of(bootstrap) as publisher:
@@ -91,11 +105,13 @@ async def test_it_shows_the_newest_of_each_day_and_what_is_open_whatever_is_sent
         "2026-02-09  1125 card              18,170.00            0.00            0.00 USD",
         "2026-02-09  1126 card                 700.00          700.00            0.00 USD",
         "2026-02-03  1126 card         late                  700.00 USD  po_1  (explained: timing)",
+        "2026-02-09  trial balance 1125            0.03            0.00 USD",
+        "2026-02-09  trial balance 2110            0.00            0.03 USD",
     ]
 
 
 async def test_it_shows_nothing_but_its_head_where_nothing_is_reported(stack_infra: Infra) -> None:
     bootstrap = stack_infra.bootstrap
-    names = {topic: await new_topic(bootstrap) for topic in (RECONCILIATION_DAILY, RECONCILIATION_EXCEPTIONS)}
+    names = {topic: await new_topic(bootstrap) for topic in TOPICS}
 
     assert len(await run(bootstrap, names)) == 1

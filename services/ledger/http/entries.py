@@ -69,7 +69,7 @@ class Entries:
         if event_id is None or not 0 <= shard < self._shards:
             raise Problem("entry_unknown")
         found = of_tenant(call, await self._reads.ask("entry", event_id, shard=shard))
-        if not found or found[0].envelope.type != EntryPosted.TYPE:
+        if not found or found[0].seen.type != EntryPosted.TYPE:
             raise Problem("entry_unknown")
         return csv_answer(call, _HEAD, _lines(found)) if wants_csv(call) else json_answer(call, _json(found[0]))
 
@@ -189,16 +189,16 @@ def _told(call: Call, found: Sequence[Found], cursor: str | None) -> Answer:
 
 def _json(found: Found) -> bytes:
     """Return an entry's JSON: the payload as it is stored, with its place before it."""
-    payload = bytes(found.envelope.payload)
-    head = b'{"position":"ledger.%d.%d","recorded_at":"%s",'
-    return head % (found.shard, found.position, found.envelope.recorded_at.encode()) + payload[1:]
+    shard, position, _, seen = found
+    head = b'{"position":"ledger.%d.%d","recorded_at":"%s",' % (shard, position, seen.recorded_at.encode())
+    return head + memoryview(seen.payload)[1:]
 
 
 def _lines(entries: Sequence[Found]) -> Iterator[Sequence[object]]:
     """Yield one line per posting."""
     for found in entries:
         entry = found.entry
-        head = [entry.entry_id, found.place, found.envelope.recorded_at]
+        head = [entry.entry_id, found.place, found.seen.recorded_at]
         head += [getattr(entry, name) for name in _OF_ENTRY]
         for posting in entry.postings:
             debit = posting.amount_minor if posting.side == "D" else 0

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from services.ledger.http.reads import Reads
-from shared.contracts.envelope import Envelope, open_envelope, open_payload
 from shared.contracts.ledger import EntryPosted
 from shared.eventlog.packing import unpack
 from shared.http.call import Call
@@ -14,13 +15,26 @@ from shared.postgres.reader import Row
 AT_ONCE = 500
 
 
+class Seen(msgspec.Struct, gc=False):
+    """What is read of an envelope; the payload is opened where somebody asks for it."""
+
+    tenant: str
+    type: str
+    recorded_at: str
+    payload: msgspec.Raw
+
+
+_see = msgspec.json.Decoder(Seen).decode
+_open = msgspec.json.Decoder(EntryPosted).decode
+
+
 class Found(NamedTuple):
     """An event and its place; `order` is what its page is ordered by."""
 
     shard: int
     position: int
     order: Any
-    envelope: Envelope
+    seen: Seen
 
     @property
     def place(self) -> str:
@@ -30,18 +44,16 @@ class Found(NamedTuple):
     @property
     def entry(self) -> EntryPosted:
         """The entry that it is."""
-        entry = open_payload(self.envelope)
-        assert isinstance(entry, EntryPosted)
-        return entry
+        return _open(self.seen.payload)
 
 
 def of_tenant(call: Call, rows: Iterable[Row]) -> list[Found]:
     """Return rows of shard, position, order and stored event that are the caller's tenant's."""
     tenant, found = call.principal.tenant, []
     for shard, position, order, data in rows:
-        envelope = open_envelope(unpack(data))
-        if envelope.tenant == tenant:
-            found.append(Found(shard, position, order, envelope))
+        seen = _see(unpack(data))
+        if seen.tenant == tenant:
+            found.append(Found(shard, position, order, seen))
     return found
 
 

@@ -124,7 +124,7 @@ def _line(
     entry: EntryPosted = found.entry
     return StatementLine(
         position=found.place,
-        recorded_at=found.envelope.recorded_at,
+        recorded_at=found.seen.recorded_at,
         effective_date=entry.effective_date,
         entry_id=entry.entry_id,
         account_id=entry.account_id,

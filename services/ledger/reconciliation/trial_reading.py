@@ -29,27 +29,30 @@ class Books(msgspec.Struct, frozen=True):
 
 
 def ended_days(
-    dsn: str, today: date, ends: Mapping[int, int], is_ours: Callable[[str], bool]
+    dsns: Sequence[str], today: date, ends: Mapping[int, int], is_ours: Callable[[str], bool]
 ) -> tuple[Books, ...] | None:
-    """Return the last 400 ended days of the tenants that are ours, from one snapshot of the database.
+    """Return the last 400 ended days of the tenants that are ours, from one snapshot of each of the ledger's databases.
 
     None where a shard's projection has not reached its log's end in `ends`.
     """
-    with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
-        as_of_one_moment(cursor, Days())
-        tenants = [tenant for (tenant,) in cursor.execute(_SQL["tenants"]).fetchall() if is_ours(tenant)]
-        if not tenants:
-            return ()
-        positions = positions_of(cursor, Days.name, Days.version, "ledger")
-        if any(positions.get(shard, 0) < end for shard, end in ends.items()):
-            return None
-        named = {str(shard): position for shard, position in sorted(positions.items())}
-        first = today - DAYS_KEPT * ONE_DAY
-        return tuple(
-            Books(tenant, tuple(_days(stream_of(tenant), rows, first, today, named)))
-            for tenant in tenants
-            for rows in [cursor.execute(_SQL["days"], {"tenant": tenant, "first": first, "today": today}).fetchall()]
-        )
+    first = today - DAYS_KEPT * ONE_DAY
+    positions: dict[int, int] = {}
+    moved: dict[str, list[tuple[Any, ...]]] = {}
+    for dsn in dsns:
+        with psycopg.connect(conninfo(dsn, APPLICATION)) as connection, connection.cursor() as cursor:
+            as_of_one_moment(cursor, Days())
+            positions |= positions_of(cursor, Days.name, Days.version, "ledger")
+            for (tenant,) in cursor.execute(_SQL["tenants"]).fetchall():
+                if is_ours(tenant):
+                    asked = {"tenant": tenant, "first": first, "today": today}
+                    moved.setdefault(tenant, []).extend(cursor.execute(_SQL["days"], asked).fetchall())
+    if any(positions.get(shard, 0) < end for shard, end in ends.items()):
+        return None
+    named = {str(shard): position for shard, position in sorted(positions.items())}
+    return tuple(
+        Books(tenant, tuple(_days(stream_of(tenant), sorted(rows), first, today, named)))
+        for tenant, rows in moved.items()
+    )
 
 
 def _days(

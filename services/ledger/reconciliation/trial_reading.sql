@@ -10,4 +10,4 @@ SELECT tenant FROM found WHERE tenant IS NOT NULL;
 -- name: days
 SELECT greatest(day, %(first)s::date - 1) AS on_day, code, currency, sum(debit_minor), sum(credit_minor)
 FROM ledger_day WHERE tenant = %(tenant)s AND day < %(today)s
-GROUP BY on_day, code, currency ORDER BY on_day, code, currency;
+GROUP BY on_day, code, currency;

@@ -9,8 +9,9 @@ import pytest
 from shared.contracts import gen
 from shared.contracts.asyncapi import asyncapi_document
 from shared.contracts.envelope import ALL_EVENTS
+from shared.contracts.ledger import BalanceStated
 from shared.contracts.schema import schema_of
-from shared.contracts.topics import ALL_TOPICS, topics_of
+from shared.contracts.topics import ALL_TOPICS, LEDGER_BALANCES, topics_of
 
 
 def test_the_same_contracts_give_the_same_bytes() -> None:
@@ -45,7 +46,8 @@ def test_check_exits_with_1_and_names_the_file(
 def test_the_asyncapi_document_names_every_topic_and_message_and_points_nowhere_else() -> None:
     document = asyncapi_document()
     assert set(document["channels"]) == {topic.name for topic in ALL_TOPICS}
-    assert set(document["components"]["messages"]) == {event.TYPE for event in ALL_EVENTS}
+    assert set(document["components"]["messages"]) == {*(event.TYPE for event in ALL_EVENTS), BalanceStated.TYPE}
+    assert set(document["channels"][LEDGER_BALANCES]["messages"]) == {BalanceStated.TYPE}
     for reference in _references(document):
         found = document
         for part in reference.removeprefix("#/").split("/"):

@@ -95,7 +95,7 @@ def _literal_codes() -> Iterator[str]:
                 yield str(first.value)
 
 
-COME_BACK = (429, 503)
+COME_BACK: tuple[int | str, ...] = (429, 503)
 
 
 def test_who_shall_come_back_is_told_when() -> None:

@@ -65,6 +65,7 @@ from tests.integration.gateway_month import (
     transfer_sent,
     won,
 )
+from tests.older import older_version
 
 TOPICS = {"billing": BILLING_EVENTS_TOPIC, "ledger": LEDGER_EVENTS_TOPIC, "notifier": NOTIFIER_EVENTS_TOPIC}
 TABLES = [table for projection in PROJECTIONS for table in projection.tables]
@@ -489,6 +490,24 @@ async def test_poison_is_parked_and_holds_its_key_until_a_person_drops_it(databa
     assert shard.rows("SELECT payment_id FROM payment_view ORDER BY 1") == [("pay_3_a",), ("pay_3_b",)]
     assert shard.rows("SELECT count(*) FROM parked WHERE released_at IS NULL") == [(0,)]
     await shard.another().take([poison])
+    assert shard.rows("SELECT count(*) FROM parked WHERE released_at IS NULL") == [(0,)]
+    await shard.close()
+
+
+async def test_what_an_older_version_cannot_read_holds_its_household_and_is_folded_by_the_next(
+    database: Database,
+) -> None:
+    wanted = await _in_order(database)
+    shard = Shard(database)
+    with older_version(PaymentSettled, EntryPosted):
+        for records in CHAINS.values():
+            await shard.inbox.take(records)
+    assert shard.digests() != wanted
+    assert {cause for (cause,) in shard.rows("SELECT cause FROM parked")} == {"unknown_type", "behind_parked"}
+    newer = shard.another()
+    await newer.load()
+    await newer.obey(newer.holds.to_read_again())
+    assert shard.digests() == wanted
     assert shard.rows("SELECT count(*) FROM parked WHERE released_at IS NULL") == [(0,)]
     await shard.close()
 

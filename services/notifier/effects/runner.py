@@ -104,6 +104,7 @@ class NoticeRunner:
     async def _loaded(self) -> OpenNotices:
         wait_s = FIRST_WAIT_S
         while True:
+            self._early.clear()  # what was committed until now is in the log that is read
             try:
                 notices = await self._load()
             except StoreDown as error:

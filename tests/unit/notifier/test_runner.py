@@ -165,6 +165,28 @@ async def test_a_household_that_a_newer_version_wrote_gets_no_mail_from_an_older
         assert len(newer.post.taken) == 1
 
 
+async def test_what_is_committed_while_the_open_notices_cannot_be_read_is_not_kept_without_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "OUR_FAULT_WAIT_S", 0.01)
+    async with shard(Post()) as held:
+        load, broken = held._load, [True]
+
+        async def unreadable() -> OpenNotices:
+            if broken:
+                raise ValueError("a damaged index")
+            return await load()
+
+        await held.runner.stop()
+        held.runner = NoticeRunner(0, held.writer, unreadable, held._open, held._close, Readable(held.store, 0))
+        await held.runner.start()
+        await held.tell(OPENED, ISSUED, SETTLED)
+        await until(lambda: not held.runner._early)
+        broken.clear()
+        await ended(held, 1)
+        assert len(held.post.taken) == 1
+
+
 async def test_each_notice_of_a_household_is_sent() -> None:
     async with shard(Post()) as held:
         await held.tell(OPENED, ISSUED, *[SETTLED] * 30)

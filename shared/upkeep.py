@@ -4,7 +4,7 @@ Nothing here is needed for what goes well; all of it is repeated, so a notice th
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from shared.clock import Clock
 from shared.contracts.chains import Head, Refill
@@ -61,14 +61,13 @@ class Upkeep:
             group.create_task(self._signals.run())
             group.create_task(self._every(LOOK_EVERY_S, self._ask_for_what_lacks))
             group.create_task(self._every(EVERY_S, self._tell_and_mend))
+            group.create_task(self._every(LOOK_EVERY_S, self._follow_up))
 
-    async def _every(self, seconds: float, work: Callable[[], object]) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
-                result = work()
-                if asyncio.iscoroutine(result):
-                    await result
+                await work()
             except (WorldFault, OwnFault) as error:
                 log.warning("upkeep_waits", error=str(error))
 
@@ -102,6 +101,10 @@ class Upkeep:
         heads = [head_of(self._service, shard, logs[shard], of_shard) for shard, of_shard in chains.items()]
         await self._publisher.publish([head_message(head) for head in heads])
         await self._mend(relays)
+
+    async def _follow_up(self) -> None:
+        if any(whole.filling for whole in self._whole.values()):
+            await self._mend(self._relays())
 
     async def _mend(self, relays: Mapping[int, Relay]) -> None:
         kept = {shard: self._whole.get(shard) for shard in relays}

@@ -14,10 +14,10 @@ from shared.decider import Registry
 from shared.drain import end_within
 from shared.errors import Fenced, OwnFault, StoreDown
 from shared.eventlog.held_shard import HeldShard, MakeParts, Surroundings
+from shared.eventlog.old_copy import old_copies
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.ports import Record, Stray
 from shared.eventlog.postgres import PostgresStore
-from shared.eventlog.relay import topic_ahead_of_log
 from shared.faults import arm_from
 from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
@@ -35,6 +35,7 @@ log = logger(__name__)
 FENCED_PATIENCE_S = 15.0
 BATCHES_IN_HAND = 2
 """A writer decides the second while it commits the first."""
+OLD_COPY_AGAIN_S = 3.0
 
 
 class Worker:
@@ -109,15 +110,18 @@ class Worker:
         await self._health.stop()
 
     async def _take(self, shards: Sequence[int]) -> None:
-        ahead = await topic_ahead_of_log(
-            self._registry.service, shards, self._store, KafkaTails(self._settings.kafka_bootstrap)
-        )
-        self._refused = (self._refused - set(shards)) | set(ahead)
+        """Take the shards whose store is no old copy; the inbox asks again where one is, until its tail is adopted."""
+        service = self._registry.service
+        ahead = await old_copies(service, shards, self._store, KafkaTails(self._settings.kafka_bootstrap))
         for shard in shards:
             self._stopped(shard, "rolled_back" if shard in ahead else None)
-        for shard, error in ahead.items():
-            log.critical("shard_not_started", shard=shard, error=str(error))
+            if shard in ahead and shard not in self._refused:
+                log.critical("shard_not_started", shard=shard, error=str(ahead[shard]))
+        self._refused = (self._refused - set(shards)) | set(ahead)
         await asyncio.gather(*(self._take_one(shard) for shard in shards if shard not in ahead))
+        if ahead:
+            await asyncio.sleep(OLD_COPY_AGAIN_S)
+            raise StoreDown(f"shards {sorted(ahead)} are old copies")
 
     async def _take_one(self, shard: int) -> None:
         old = self._held.pop(shard, None)

@@ -43,7 +43,7 @@ def list_parked(
     if dsn and not service:
         raise LocalStackError("--dsn names one service's database: name the service with --service too")
     for name in (service,) if service else SERVICES:
-        for row in _run(_database(state, dsn, name), "list", {"all": ended, "limit": limit}):
+        for row in _run(database(state, dsn, name), "list", {"all": ended, "limit": limit}):
             shard, topic, source, position, key, cause, kind, since, how, ordered = row
             standing = how or (f"{ordered} is ordered" if ordered else "waits")
             typer.echo(
@@ -58,7 +58,7 @@ def list_parked(
 @app.command()
 def show(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Print one parked record with its bytes."""
-    rows = _run(_database(state, dsn, service), "show", _place(place))
+    rows = _run(database(state, dsn, service), "show", _place(place))
     if not rows:
         raise LocalStackError(f"{service} has parked no record {place}: `piperoll admin parked list` names them")
     key, cause, kind, trace, since, how, until, data = rows[0]
@@ -74,24 +74,24 @@ def show(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn 
 @app.command()
 def release(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Have the record decided after all, and those of its key that wait behind it."""
-    _order(service, place, "released", _database(state, dsn, service))
+    _order(service, place, "released", database(state, dsn, service))
 
 
 @app.command()
 def drop(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Leave the record out for good; those of its key that wait behind it go on."""
-    _order(service, place, "dropped", _database(state, dsn, service))
+    _order(service, place, "dropped", database(state, dsn, service))
 
 
-def _order(service: str, place: str, how: str, database: str) -> None:
+def _order(service: str, place: str, how: str, where: str) -> None:
     parameters = {**_place(place), "how": how, "ordered_by": getpass.getuser()}
-    rows = _run(database, "order", parameters)
+    rows = _run(where, "order", parameters)
     if not rows:
         raise LocalStackError(f"{service} has no waiting record {place}: `piperoll admin parked list` names them")
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        if _run(database, "done", {"id": rows[0][0]})[0][0]:
-            if _run(database, "show", _place(place))[0][5] != how:
+        if _run(where, "done", {"id": rows[0][0]})[0][0]:
+            if _run(where, "show", _place(place))[0][5] != how:
                 raise LocalStackError(
                     f"{service} {place} still waits: it was refused once more, or an earlier record of its key "
                     "waits before it; the service's log says which"
@@ -105,6 +105,11 @@ def _order(service: str, place: str, how: str, database: str) -> None:
     )
 
 
+def order_release_of_adopted(where: str, shard: int) -> int:
+    """Order that records which an adoption put on the shelf are decided; return how many."""
+    return len(_run(where, "release_adopted", {"shard": shard, "ordered_by": getpass.getuser()}))
+
+
 def _place(text: str) -> dict[str, Any]:
     parts = text.split("/")
     try:
@@ -114,10 +119,10 @@ def _place(text: str) -> dict[str, Any]:
         raise LocalStackError(f"{text} is no place: write SHARD/TOPIC/SOURCE/POSITION, as `list` prints it") from None
 
 
-def _database(state: Path, dsn: str | None, service: str) -> str:
+def database(state: Path, dsn: str | None, service: str) -> str:
     """Return where the service keeps its log, with an operator's rights."""
     if service not in SERVICES:
-        raise LocalStackError(f"{service} parks nothing: one of {', '.join(SERVICES)}")
+        raise LocalStackError(f"{service} has no log: one of {', '.join(SERVICES)}")
     if dsn:
         return dsn
     from deploy.local.status import admin_dsn_of
@@ -125,14 +130,14 @@ def _database(state: Path, dsn: str | None, service: str) -> str:
     return admin_dsn_of(state, service)
 
 
-def _run(database: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _run(where: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     import psycopg
 
     from shared.postgres.queries import queries
 
     statement = queries(Path(__file__).with_suffix(".sql"))[name].encode()
     try:
-        with psycopg.connect(database, autocommit=True, application_name="piperoll-admin") as connection:
+        with psycopg.connect(where, autocommit=True, application_name="piperoll-admin") as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(statement, parameters).fetchall()
     except psycopg.OperationalError as error:

@@ -19,5 +19,15 @@ WHERE shard = %(shard)s AND topic = %(topic)s AND source_shard = %(source_shard)
     AND released_at IS NULL
 RETURNING id
 
+-- name: release_adopted
+INSERT INTO parked_order (shard, topic, source_shard, position, how, ordered_by)
+SELECT shard, topic, source_shard, position, 'released', %(ordered_by)s FROM parked
+WHERE shard = %(shard)s AND cause = 'adopted' AND released_at IS NULL
+    AND NOT EXISTS (SELECT FROM parked_order ordered WHERE ordered.shard = parked.shard
+        AND ordered.topic = parked.topic AND ordered.source_shard = parked.source_shard
+        AND ordered.position = parked.position)
+ORDER BY arrival
+RETURNING id
+
 -- name: done
 SELECT done_at IS NOT NULL FROM parked_order WHERE id = %(id)s

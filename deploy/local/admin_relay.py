@@ -56,7 +56,7 @@ def relay(
         for source in sources
         for partition in (range(shards) if refill == BILLING_ROUTED else [source])
     ]
-    asyncio.run(_send(bootstrap or _bootstrap(state), asked))
+    asyncio.run(_send(bootstrap or bootstrap_of(state), asked))
     typer.echo(
         f"asked {topic.producer} to publish {refill} from position {start} again, "
         f"shard{'s' if len(sources) > 1 else ''} {', '.join(map(str, sources))}: "
@@ -78,7 +78,8 @@ async def _send(bootstrap: str, asked: "Sequence[Refill]") -> None:
         await publisher.stop()
 
 
-def _bootstrap(state: Path) -> str:
+def bootstrap_of(state: Path) -> str:
+    """Return the address of the running stack's Kafka."""
     from deploy.local.folder import StateFolder
     from deploy.local.status import addresses_of
 

@@ -79,13 +79,13 @@ def behind_topics(state: StateFolder) -> dict[str, tuple[int, ...]]:
 
 
 async def _behind(stack: Stack, service: str) -> tuple[int, ...]:
+    from shared.eventlog.old_copy import old_copies
     from shared.eventlog.postgres import PostgresStore
-    from shared.eventlog.relay import topic_ahead_of_log
     from shared.kafka.tails import KafkaTails
 
     store = PostgresStore(stack.dsn(service), f"{service}-restore")
     try:
-        return tuple(sorted(await topic_ahead_of_log(service, range(SHARDS), store, KafkaTails(stack.bootstrap))))
+        return tuple(sorted(await old_copies(service, range(SHARDS), store, KafkaTails(stack.bootstrap))))
     finally:
         await store.close()
 

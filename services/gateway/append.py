@@ -7,14 +7,15 @@ goes by itself until a commit of it went well, so that no other waits for it.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
 
 from services.gateway.plan import Appended, Plan, Waiting, Wanted
 from shared.clock import Clock
-from shared.errors import Overloaded, OwnFault, PiperollError, RowHeld, StoreDown, UnknownCommit
+from shared.errors import Overloaded, OwnFault, PiperollError, RowHeld, StoreDown, UnknownCommit, WorldFault
+from shared.eventlog.old_copy import Tails, TimelineStore, old_copies
 from shared.eventlog.ports import Fate, Store
 from shared.faults import Point, reach
 from shared.ids import event_id
@@ -28,21 +29,55 @@ MOST_PATIENT = 2
 HELD_PART = 4
 CALLERS_WAIT_S = 5.0
 LOOK_S = 0.25
+GATE_AGAIN_S = 2.0
 RETRY_FIRST_S, RETRY_MOST_S = 0.05, 1.0
+
+
+class Gate:
+    """Lets nothing into the log of a shard before it is known that the store is no old copy of it."""
+
+    def __init__(self, shards: int, store: TimelineStore, tails: Tails) -> None:
+        self._closed: dict[int, str] = dict.fromkeys(range(shards), "it is not known yet whether its store is whole")
+        self._store = store
+        self._tails = tails
+        self.looked = asyncio.Event()
+
+    def __call__(self, shard: int) -> None:
+        """Raise StoreDown where the shard's log may not grow."""
+        if shard in self._closed:
+            raise StoreDown(f"shard {shard} is closed: {self._closed[shard]}")
+
+    async def run(self) -> None:
+        """Look until every shard is open: Kafka may be away, a tail may have to be adopted."""
+        while self._closed:
+            try:
+                old = await old_copies("gateway", sorted(self._closed), self._store, self._tails)
+            except WorldFault as error:
+                log.warning("gate_waits", error=str(error))
+            else:
+                for shard, why in old.items():
+                    if self._closed[shard] != str(why):
+                        log.critical("shard_closed", shard=shard, error=str(why))
+                self._closed = {shard: str(why) for shard, why in old.items()}
+            self.looked.set()
+            await asyncio.sleep(GATE_AGAIN_S if self._closed else 0)
 
 
 class Appender:
     """One per process; `run` is its task. At most `limit` requests wait, further ones raise Overloaded.
 
     At most two held shards wait for their rows at a time, so that connections are left for the others; a fourth part of
-    `limit` may wait for each.
+    `limit` may wait for each. `gate` raises StoreDown for a shard whose log may not grow now.
     """
 
-    def __init__(self, store: Store, clock: Clock, zone: ZoneInfo, limit: int) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, zone: ZoneInfo, limit: int, gate: Callable[[int], None] = lambda shard: None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._zone = zone
         self._limit = limit
+        self._gate = gate
         self._queue: deque[Waiting] = deque()
         self._woken = asyncio.Event()
         self._stopping = False
@@ -60,6 +95,7 @@ class Appender:
         waiting, limit = (self._queue, self._limit) if held is None else (held, self._limit // HELD_PART)
         if self._stopping or len(waiting) >= limit:
             raise Overloaded(f"{len(waiting)} requests are waiting")
+        self._gate(wanted.shard)
         reach(Point.GATEWAY_BEFORE_APPEND)
         done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
         waiting.append(Waiting(wanted, event_id(wanted.root, 0), self._clock.monotonic(), done))

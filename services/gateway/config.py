@@ -9,7 +9,7 @@ from shared.settings import ProcessSettings
 
 
 class GatewaySettings(ProcessSettings):
-    """`PIPEROLL_*`. The HTTP processes never read `kafka_bootstrap`; the worker never reads the rest of these.
+    """`PIPEROLL_*`. HTTP processes ask Kafka only at their start; the worker never reads the rest of these.
 
     `card_webhook_secret` may name several, by commas, while one is being replaced. Rates are requests per minute and
     principal in one process; so are the most streams of events, of all and of each principal.

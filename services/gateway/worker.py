@@ -14,17 +14,19 @@ from services.gateway.projections import PROJECTIONS
 from services.gateway.projections.fold import Folder
 from services.gateway.projections.group import FoldGroup
 from services.gateway.projections.renewal import renew
+from services.gateway.statements import RequestNotes
 from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.drain import end_within
 from shared.errors import OwnFault, StoreDown, WorldFault
 from shared.eventlog.cursors import Verdict
+from shared.eventlog.old_copy import old_copies
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parked_alarm import ParkedAlarm
 from shared.eventlog.parking import dead_letter
 from shared.eventlog.ports import Parked, Record, Stray
 from shared.eventlog.postgres import PostgresStore
-from shared.eventlog.relay import PollingRelay, topic_ahead_of_log
+from shared.eventlog.relay import PollingRelay, Relay
 from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
 from shared.kafka.signals import KafkaSignals
@@ -43,6 +45,7 @@ REQUESTS_EVERY_S = 5.0
 RETRY_S = 0.5
 DRAIN_S = 3.0
 FAULT_PATIENCE_S = 15.0
+OLD_COPY_AGAIN_S = 3.0
 
 
 class GatewayWorker:
@@ -58,7 +61,9 @@ class GatewayWorker:
         self._requests = RequestAlarm(settings.postgres_dsn, self._clock)
         self._parked_long: dict[int, ParkedAlarm] = {}
         self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}")
-        self._relay: PollingRelay | None = None
+        self._notes = RequestNotes(settings.postgres_dsn)
+        self._relays: list[PollingRelay] = []
+        self._unchecked = set(range(settings.shards))
         self._shards: dict[int, ShardInbox] = {}
         self._inbox = Inbox(
             SERVICE,
@@ -78,7 +83,7 @@ class GatewayWorker:
             self._publisher,
             partial(KafkaSignals, settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}-signals", settings.shards),
             self._clock,
-            lambda: self._relay.relays if self._relay is not None else {},
+            lambda: self._by_shard,
             lambda: {shard: one.book for shard, one in self._shards.items()},
             self._inbox.behind,
         )
@@ -106,8 +111,8 @@ class GatewayWorker:
         await self._stopped.wait()
         end_within()
         await self._inbox.stop()
-        if self._relay is not None:
-            await self._relay.stop()
+        for relay in self._relays:
+            await relay.stop()
         for task in looking:
             task.cancel()
         await asyncio.wait([relaying], timeout=DRAIN_S)
@@ -117,6 +122,7 @@ class GatewayWorker:
         await asyncio.to_thread(self._folder.close)
         await self._orders.close()
         await self._requests.close()
+        await self._notes.close()
         await self._store.close()
         await self._health.stop()
         return 1 if self._failed else 0
@@ -128,32 +134,43 @@ class GatewayWorker:
             self._stopped.set()
 
     async def _relay_all(self) -> None:
-        """Publish every shard whose topic is not ahead of its log."""
-        shards = range(self._settings.shards)
-        while not self._stopped.is_set():
-            try:
-                tails = KafkaTails(self._settings.kafka_bootstrap)
-                ahead = await topic_ahead_of_log(SERVICE, shards, self._store, tails)
-                break
-            except WorldFault as error:
-                log.warning("relay_waits", error=str(error))
-                await asyncio.sleep(RETRY_S)
-        else:
-            return
-        for shard, rolled_back in ahead.items():
-            metrics.SHARD_STOPPED.labels(SERVICE, str(shard), "rolled_back").set(1)
-            log.critical("shard_not_started", shard=shard, error=str(rolled_back))
-        going = [shard for shard in shards if shard not in ahead]
-        self._relay = PollingRelay(
+        """Publish every shard whose store is no old copy; one that is may have its tail adopted meanwhile."""
+        tails = KafkaTails(self._settings.kafka_bootstrap)
+        told: set[int] = set()
+        async with asyncio.TaskGroup() as group:
+            while self._unchecked and not self._stopped.is_set():
+                try:
+                    old = await old_copies(SERVICE, sorted(self._unchecked), self._store, tails)
+                except WorldFault as error:
+                    log.warning("relay_waits", error=str(error))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                for shard in self._unchecked:
+                    metrics.SHARD_STOPPED.labels(SERVICE, str(shard), "rolled_back").set(shard in old)
+                for shard in old.keys() - told:
+                    log.critical("shard_not_started", shard=shard, error=str(old[shard]))
+                told |= old.keys()
+                if going := sorted(self._unchecked - old.keys()):
+                    self._relays.append(self._relay_of(going))
+                    group.create_task(self._relays[-1].run())
+                self._unchecked = set(old)
+                await asyncio.sleep(OLD_COPY_AGAIN_S if old else 0)
+
+    def _relay_of(self, shards: Sequence[int]) -> PollingRelay:
+        return PollingRelay(
             SERVICE,
-            going,
+            shards,
             self._store,
             self._store,
             self._publisher,
             self._clock,
             all_shards=self._settings.shards,
+            annotate=self._notes.of,
         )
-        await self._relay.run()
+
+    @property
+    def _by_shard(self) -> dict[int, Relay]:
+        return {shard: relay for group in self._relays for shard, relay in group.relays.items()}
 
     async def _take(self, shards: Sequence[int]) -> None:
         for shard in shards:
@@ -243,11 +260,11 @@ class GatewayWorker:
         metrics.FORKS.labels(SERVICE, label).set(one.book.open_troubles(Verdict.FORK))
 
     def _ready(self) -> Health:
-        relays = self._relay.relays if self._relay is not None else {}
+        relays = self._by_shard
         checks = {
             "assigned": bool(self._shards),
-            "relay": self._relay is not None,
-            "logs": self._relay is None or len(relays) == self._settings.shards,
+            "relay": bool(relays),
+            "logs": not relays or not self._unchecked,
             "progress": self._inbox.healthy(),
         }
         shards = {shard: ShardHealth(relay.position + relay.lag, 0, relay.position) for shard, relay in relays.items()}

@@ -125,6 +125,8 @@ def _headers() -> dict[str, Any]:
         "required": list(_HEADERS),
         "properties": {
             **{name: {"type": "string", "description": text} for name, text in _HEADERS.items()},
+            "digest": {"type": "string", "description": "SHA-256 of the request, hexadecimal, where one has a key"},
+            "request": {"type": "string", "description": "How the gateway lists the request, JSON; its events only"},
             "traceparent": {"type": "string", "description": "W3C trace context of the request that began it"},
         },
     }

@@ -124,10 +124,9 @@ def topics_of(event_type: str) -> tuple[str, ...]:
     return _INSTEAD.get(event_type, usual) + _ALSO.get(event_type, ())
 
 
-def log_topics(service: str) -> tuple[str, ...]:
-    """Return the topics that carry a service's whole log between them."""
-    instead = {topic for name, topics in _INSTEAD.items() if name.startswith(f"{service}.") for topic in topics}
-    return _LOG_TOPIC[service] + tuple(sorted(instead))
+def topics_written_by(service: str) -> tuple[str, ...]:
+    """Return every topic on which events of a service's log stand, those that only some of them are on too."""
+    return tuple(topic.name for topic in _EVENTS if topic.producer == service)
 
 
 def consumed_by(service: str) -> tuple[str, ...]:

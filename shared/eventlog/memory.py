@@ -8,6 +8,7 @@ from eventsourcing.popo import POPOApplicationRecorder
 
 from shared.clock import Clock, SystemClock
 from shared.errors import AlreadyStored, Fenced, OwnFault, StoreDown, UnknownCommit, WorldFault
+from shared.eventlog.old_copy import Timeline
 from shared.eventlog.places import First, Part
 from shared.eventlog.ports import (
     Batch,
@@ -98,6 +99,8 @@ class MemoryPlaces:
         self._relay: dict[int, tuple[int, dict[tuple[str, int], tuple[int, bytes]]]] = {}
         self._seeks: dict[tuple[str, int], int] = {}
         self._firsts: dict[int, dict[Part, First]] = {}
+        self._timelines: dict[int, Timeline] = {}
+        self.server = Timeline(1, 1)
 
     async def relay_place(self, shard: int) -> tuple[int, dict[tuple[str, int], tuple[int, bytes]]]:
         position, chains = self._relay.get(shard, (0, {}))
@@ -116,6 +119,15 @@ class MemoryPlaces:
     async def save_firsts(self, shard: int, firsts: Mapping[Part, First]) -> None:
         _, chains = self._relay.get(shard, (0, {}))
         self._firsts.setdefault(shard, {}).update({part: first for part, first in firsts.items() if part in chains})
+
+    async def timeline(self) -> Timeline:
+        return self.server
+
+    async def known_timelines(self, shards: Sequence[int]) -> dict[int, Timeline]:
+        return {shard: self._timelines[shard] for shard in shards if shard in self._timelines}
+
+    async def save_timeline(self, shards: Sequence[int], timeline: Timeline) -> None:
+        self._timelines.update(dict.fromkeys(shards, timeline))
 
     async def seeks(self) -> dict[tuple[str, int], int]:
         return dict(self._seeks)

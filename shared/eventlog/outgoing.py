@@ -1,7 +1,8 @@
 """What the relay sends for stored rows: the same bytes each time, because all of it comes from the log."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,18 @@ Chains = dict[tuple[str, int], tuple[int, bytes]]
 """Per (topic, partition): position and leaf hash of the last record that this shard put there."""
 
 Header = tuple[str, bytes]
+
+Notes = Mapping[int, Sequence[Header]]
+"""Per position: headers that the service's own rows add, the same each time."""
+Annotate = Callable[[Sequence[EventRow]], Awaitable[Notes]]
+"""Reads the notes of rows."""
+NO_NOTES: Notes = MappingProxyType({})
+
+
+async def no_notes(rows: Sequence[EventRow]) -> Notes:
+    """Return nothing: most services keep no rows of their own beside their events."""
+    return NO_NOTES
+
 
 _START: tuple[int, bytes] = (0, b"")
 _VERSION: Header = ("ce_specversion", b"1.0")
@@ -61,13 +74,14 @@ def known(rows: Sequence[EventRow]) -> Sequence[EventRow]:
 
 
 def outgoing(
-    service: str, shard: int, shards: int, rows: Sequence[EventRow], chains: Chains
+    service: str, shard: int, shards: int, rows: Sequence[EventRow], chains: Chains, notes: Notes = NO_NOTES
 ) -> tuple[list[Outgoing], Chains]:
     """Return the messages for `rows` in order, and the chains after them; `chains` is left as it was.
 
     Key: the household, else the stream. Partition: the shard. What is routed has the household that it is for as key,
-    and that one's shard (of `shards`) as partition. Headers: CloudEvents in binary mode, trace context, and the
-    record's place in its chain. WorldFault where a row's type is a newer version's.
+    and that one's shard (of `shards`) as partition. Headers: CloudEvents in binary mode, trace context, what else the
+    log keeps beside the event's bytes (`digest`, `notes`), and the record's place in its chain. WorldFault where a
+    row's type is a newer version's.
     """
     after = dict(chains)
     messages: list[Outgoing] = []
@@ -94,6 +108,9 @@ def outgoing(
         ]
         if row.trace:
             head.append(("traceparent", row.trace.encode()))
+        if row.digest:
+            head.append(("digest", row.digest.hex().encode()))
+        head += notes.get(row.position, ())
         for topic in sort.topics:
             partition, its_key = shard, key
             if topic == BILLING_ROUTED:

@@ -6,6 +6,7 @@ A place lost in a crash of the server only repeats what came after it, so these 
 from collections.abc import Mapping, Sequence
 
 from shared.eventlog.append import call
+from shared.eventlog.old_copy import Timeline
 from shared.eventlog.places import First, Part
 from shared.eventlog.postgres_sessions import Sessions
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, array, int4, int8, read_bytes, read_int, read_text
@@ -74,6 +75,22 @@ class PostgresPlaces:
             array(INT8, [int8(-1 if first.at_ms is None else first.at_ms) for first in firsts.values()]),
         )
         await self._sessions.change([BEGIN, call("lazily"), saved])
+
+    async def timeline(self) -> Timeline:
+        result = await self._sessions.query(call("timeline"))
+        return Timeline(read_int(result, 0, 0), read_int(result, 0, 1))
+
+    async def known_timelines(self, shards: Sequence[int]) -> dict[int, Timeline]:
+        result = await self._sessions.query(call("known_timelines", array(INT4, [int4(shard) for shard in shards])))
+        return {
+            read_int(result, row, 0): Timeline(read_int(result, row, 1), read_int(result, row, 2))
+            for row in range(result.ntuples)
+        }
+
+    async def save_timeline(self, shards: Sequence[int], timeline: Timeline) -> None:
+        of = array(INT4, [int4(shard) for shard in shards])
+        saved = call("save_timeline", of, int8(timeline.system_identifier), int4(timeline.number))
+        await self._sessions.change([BEGIN, saved])
 
     async def seeks(self) -> dict[tuple[str, int], int]:
         result = await self._sessions.query(call("seeks"))

@@ -12,7 +12,7 @@ from shared.clock import Clock
 from shared.contracts.chains import Refill
 from shared.errors import WorldFault
 from shared.eventlog.merkle import leaf_hash
-from shared.eventlog.outgoing import Chains, outgoing
+from shared.eventlog.outgoing import NO_NOTES, Annotate, Chains, Notes, no_notes, outgoing
 from shared.eventlog.places import Part
 from shared.eventlog.ports import EventRow, Outgoing, Publisher, Store
 from shared.telemetry.metrics import REFILLED, REFILLS_SERVED
@@ -41,13 +41,23 @@ class _Run:
 class Refills:
     """What of one shard's log is to be published again. One part at a time; a part that was asked for twice, once."""
 
-    def __init__(self, service: str, shard: int, shards: int, store: Store, publisher: Publisher, clock: Clock) -> None:
+    def __init__(
+        self,
+        service: str,
+        shard: int,
+        shards: int,
+        store: Store,
+        publisher: Publisher,
+        clock: Clock,
+        annotate: Annotate = no_notes,
+    ) -> None:
         self.service = service
         self.shard = shard
         self._shards = shards
         self._store = store
         self._publisher = publisher
         self._clock = clock
+        self._annotate = annotate
         self._waiting: dict[Part, int] = {}
         self._running: _Run | None = None
         self._due = 0.0
@@ -119,7 +129,7 @@ class Refills:
             run.chain = await self._end_before(run.part, run.start)
         read = await self._store.read(self.shard, run.after, STEP_ROWS)
         rows = [row for row in read if row.position <= end]
-        messages, chains = self._of_part(run.part, rows, run.chain)
+        messages, chains = self._of_part(run.part, rows, run.chain, await self._annotate(rows))
         await self._publisher.publish(messages)
         run.sent += len(messages)
         REFILLED.labels(self.service, run.part[0]).inc(len(messages))
@@ -139,8 +149,10 @@ class Refills:
             before = after
         return 0, b""
 
-    def _of_part(self, part: Part, rows: Sequence[EventRow], chain: tuple[int, bytes]) -> tuple[list[Outgoing], Chains]:
-        messages, chains = outgoing(self.service, self.shard, self._shards, rows, {part: chain})
+    def _of_part(
+        self, part: Part, rows: Sequence[EventRow], chain: tuple[int, bytes], notes: Notes = NO_NOTES
+    ) -> tuple[list[Outgoing], Chains]:
+        messages, chains = outgoing(self.service, self.shard, self._shards, rows, {part: chain}, notes)
         return [one for one in messages if (one.topic, one.partition) == part], chains
 
     def _extra(self, run: _Run) -> dict[str, object]:

@@ -9,12 +9,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
 
 from shared.clock import Clock
-from shared.contracts.topics import log_topics
-from shared.errors import RolledBack, WorldFault
-from shared.eventlog.outgoing import Chains, known, outgoing
+from shared.errors import WorldFault
+from shared.eventlog.outgoing import Annotate, Chains, known, no_notes, outgoing
 from shared.eventlog.ports import EventRow, Publisher, RelayStore, Store
 from shared.eventlog.refills import Refills
 from shared.faults import Point, reach
@@ -46,6 +44,7 @@ class Relay:
         *,
         shards: int,
         batch: int = BATCH,
+        annotate: Annotate = no_notes,
     ) -> None:
         self.service = service
         self.shard = shard
@@ -56,8 +55,9 @@ class Relay:
         self._publisher = publisher
         self._clock = clock
         self._batch = batch
+        self._annotate = annotate
         self.chains: Chains = {}
-        self.refills = Refills(service, shard, shards, store, publisher, clock)
+        self.refills = Refills(service, shard, shards, store, publisher, clock, annotate)
         self._saved = 0
         self._saved_at = 0.0
         self._known_end = 0
@@ -116,6 +116,7 @@ class Relay:
     async def _pass(self) -> None:
         """Publish what there is, batch by batch, then wait until there may be more."""
         self._woken.clear()
+        await self.refills.step(self.position)
         rows = await self._after(self.position)
         while len(rows) == self._batch and not self._stopped.is_set():
             rows = await self._publish_and_read_on(rows)
@@ -124,7 +125,6 @@ class Relay:
         if rows:
             await self._publish(rows)
         await self._save_when_due()
-        await self.refills.step(self.position)
         await self._wait()
 
     async def _after(self, position: int) -> Sequence[EventRow]:
@@ -157,7 +157,9 @@ class Relay:
             raise WorldFault(f"position {unknown.position} is {unknown.type}, which waits for a newer version")
 
     async def _send(self, rows: Sequence[EventRow]) -> None:
-        messages, chains = outgoing(self.service, self.shard, self._shards, rows, self.chains)
+        messages, chains = outgoing(
+            self.service, self.shard, self._shards, rows, self.chains, await self._annotate(rows)
+        )
         reach(Point.RELAY_BEFORE_SEND)
         await self._publisher.publish(messages)
         reach(Point.RELAY_AFTER_SEND)
@@ -210,9 +212,11 @@ class PollingRelay:
         *,
         all_shards: int,
         poll_s: float = POLL_S,
+        annotate: Annotate = no_notes,
     ) -> None:
         self.relays = {
-            shard: Relay(service, shard, store, places, publisher, clock, shards=all_shards) for shard in shards
+            shard: Relay(service, shard, store, places, publisher, clock, shards=all_shards, annotate=annotate)
+            for shard in shards
         }
         self._store = store
         self._poll_s = poll_s
@@ -248,36 +252,3 @@ class PollingRelay:
                 if end > relay.position:
                     relay.wake(end)
             await asyncio.sleep(self._poll_s)
-
-
-class Tails(Protocol):
-    """What stands last on a topic's partitions; the check against a store that was rolled back."""
-
-    async def last_positions(self, source: str, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        """Return the log position of the last record of each (topic, shard) from `source`; an empty one is absent.
-
-        WorldFault when Kafka is away.
-        """
-        ...
-
-
-async def topic_ahead_of_log(service: str, shards: Sequence[int], store: Store, tails: Tails) -> dict[int, RolledBack]:
-    """Return the shards whose topic holds a record above the end of their log, each with the error that says so.
-
-    Such a shard must not start: it would use a position again. With Kafka away the check is skipped and logged.
-    """
-    wanted = [(topic, shard) for topic in log_topics(service) for shard in shards]
-    try:
-        found = await tails.last_positions(service, wanted)
-    except WorldFault as fault:
-        _log.warning("Kafka is away: not checked whether a topic is ahead of the log: %s", fault)
-        return {}
-    ends = await store.ends(shards)  # after the topics: a log that grows meanwhile must not look like an old copy
-    ahead: dict[int, RolledBack] = {}
-    for (topic, shard), position in sorted(found.items()):
-        if position > ends.get(shard, 0):
-            ahead[shard] = RolledBack(
-                f"{topic} holds position {position} of {service} shard {shard}, its log ends at {ends.get(shard, 0)}: "
-                f"the store is an old copy; `piperoll admin adopt-tail {service} {shard}` appends what is missing"
-            )
-    return ahead

@@ -42,6 +42,11 @@ class Wholeness:
         """The partitions on which the shard has records."""
         return list(self.relay.chains)
 
+    @property
+    def filling(self) -> bool:
+        """Whether a partition is being filled: look soon, so that the next owner need not begin again."""
+        return bool(self._asked)
+
     async def look(self, found: Mapping[Part, First]) -> None:
         """Compare what stands first on the partitions now; an unknown one is taken as whole unless it is empty."""
         if self._known is None:

@@ -16,7 +16,7 @@ TOO_LARGE = "too_large"
 _HASH_DIGITS = 64
 _MAX_NUMBER_DIGITS = 18
 _MAX_SHARD = 2**31 - 1
-_OTHER_PARTITIONS = frozenset({BILLING_ROUTED})
+OTHER_PARTITIONS = frozenset({BILLING_ROUTED})
 """Topics whose partition is the target's shard, not the source's."""
 
 
@@ -46,7 +46,7 @@ def parse(raw: Raw) -> Record | Stray:
     topic = BY_NAME.get(raw.topic)
     if topic is not None and source != topic.producer:
         return _stray(raw, FOREIGN_SOURCE)
-    if shard != raw.partition and raw.topic not in _OTHER_PARTITIONS:
+    if shard != raw.partition and raw.topic not in OTHER_PARTITIONS:
         return _stray(raw, FOREIGN_SHARD)
     trace = headers.get("traceparent")
     return Record(

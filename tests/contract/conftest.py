@@ -42,7 +42,7 @@ def wipe(database: Database) -> None:
     with psycopg.connect(database.admin_dsn) as admin:
         for table in tables:
             admin.execute(f"ALTER TABLE {table} DISABLE TRIGGER refuse_change".encode())
-        admin.execute("TRUNCATE event, cursor, seek, relay, relay_chain, parked, snapshot, test_side CASCADE")
+        admin.execute("TRUNCATE event, cursor, seek, relay, relay_chain, parked, snapshot, timeline, test_side CASCADE")
         for table in tables:
             admin.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER refuse_change".encode())
         admin.execute("UPDATE shard SET epoch = 0, next_position = 1, head = '', recorded_at = 'epoch'")

@@ -13,6 +13,7 @@ import psycopg
 from shared import faults
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
+from shared.eventlog.old_copy import TimelineStore
 from shared.eventlog.places import ChainStore
 from shared.eventlog.ports import Batch, EventRow, Held, Mode, Seeks, Store
 from shared.eventlog.postgres import PostgresStore
@@ -24,7 +25,7 @@ SIDE_SQL = {"request": "INSERT INTO test_side SELECT * FROM unnest($1::text[], $
 SideRow = tuple[object, ...]
 
 
-class LogStore(Store, ChainStore, Seeks, Protocol):
+class LogStore(Store, ChainStore, TimelineStore, Seeks, Protocol):
     async def close(self) -> None: ...
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import AlreadyStored, Fenced, OwnFault
 from shared.eventlog.merkle import root
+from shared.eventlog.old_copy import Timeline
 from shared.eventlog.places import First
 from shared.eventlog.ports import Cursor, Ended, Held, Parked
 from tests.contract.store_adapters import (
@@ -232,6 +233,15 @@ async def test_how_partitions_began_is_kept_for_those_on_which_the_shard_has_rec
     await owned.store.save_relay_place(0, 4, {("t", 0): (4, b"c" * 32)})
     assert await owned.another().firsts(0) == {("t", 0): First(7, 12), ("u", 0): First(0, None)}
     assert await owned.store.firsts(1) == {}
+
+
+async def test_a_log_remembers_on_which_timeline_of_which_server_it_was_whole(owned: Adapter) -> None:
+    now = await owned.store.timeline()
+    assert await owned.another().timeline() == now
+    await owned.store.save_timeline([0, 1], Timeline(now.system_identifier, 7))
+    await owned.store.save_timeline([1], now)
+    await owned.store.save_timeline([], now)
+    assert await owned.another().known_timelines([0, 1, 2]) == {0: Timeline(now.system_identifier, 7), 1: now}
 
 
 async def test_the_heads_of_logs_are_their_ends_and_compact_ranges(owned: Adapter) -> None:

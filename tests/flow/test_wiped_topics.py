@@ -1,8 +1,10 @@
 """Topics that are deleted under a running stack: made again and filled from the logs, though nobody pays."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 
 import aiohttp
 import psycopg
@@ -18,6 +20,7 @@ from shared.eventlog.ports import Record
 from shared.kafka.records import parse
 from tests.flow.conftest import Portal
 
+ROOT = Path(__file__).resolve().parents[2]
 FILLED_WITHIN_S = 90.0
 WIPED = (BILLING_EVENTS_TOPIC, LEDGER_EVENTS_TOPIC)
 Ends = Mapping[int, int]
@@ -97,13 +100,18 @@ async def whole_chains(stack: Stack, topic: Topic, within_s: float) -> None:
     raise AssertionError(f"{topic.name} is not whole after {within_s} s: {seen}")
 
 
-async def settle_one(portal: Portal) -> None:
-    account_id, email = await portal.household()
+async def settle_one(portal: Portal, account_id: str = "") -> str:
+    """Bill and pay, for a new household unless one is named; return its account."""
+    email = ""
+    if not account_id:
+        account_id, email = await portal.household()
     invoice_id, due = await portal.bill(account_id)
     member = portal.client("member", account_id)
     paying = await portal.pay(member, account_id, invoice_id, due)
     assert (await portal.final(member, paying.body["payment_id"]))["status"] == "settled"
-    await portal.mail_to(email)
+    if email:
+        await portal.mail_to(email)
+    return account_id
 
 
 async def test_deleted_topics_are_made_again_and_filled_though_nobody_pays(portal: Portal) -> None:
@@ -119,3 +127,28 @@ async def test_deleted_topics_are_made_again_and_filled_though_nobody_pays(porta
     await settle_one(portal)
     await at_rest(stack, 30.0)
     await asyncio.to_thread(stack.wait_ready, 30.0)
+
+
+async def test_a_person_has_a_topic_filled_again_and_readers_skip_what_they_have(portal: Portal) -> None:
+    stack = portal.stack
+    await settle_one(portal)
+    await at_rest(stack, 30.0)
+    before, logged = await records_on(stack, LEDGER_EVENTS_TOPIC), log_ends(stack, "ledger")
+    command = [sys.executable, "-m", "services.cli", "admin", "relay", "--refill", LEDGER_EVENTS_TOPIC, "--from", "2"]
+    asked = await asyncio.create_subprocess_exec(*command, "--state", str(stack.state), cwd=ROOT)
+    assert await asked.wait() == 0
+    sent = sum(end - 1 for end in logged.values())
+    async with asyncio.timeout(30.0):
+        while await records_on(stack, LEDGER_EVENTS_TOPIC) < before + sent:
+            await asyncio.sleep(0.2)
+    await settle_one(portal)
+    await at_rest(stack, 30.0)
+
+
+async def records_on(stack: Stack, topic: str) -> int:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stack.bootstrap)
+    await consumer.start()
+    try:
+        return sum((await consumer.end_offsets([TopicPartition(topic, shard) for shard in range(8)])).values())
+    finally:
+        await consumer.stop()

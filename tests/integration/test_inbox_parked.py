@@ -104,7 +104,7 @@ def test_what_does_not_wait_cannot_be_ordered(database: Any, place: str) -> None
 def test_a_place_that_is_none_and_a_service_that_is_none_are_named(database: Any) -> None:
     with pytest.raises(LocalStackError, match="no place"):
         run(database, "drop", "ledger", "3/topic")
-    with pytest.raises(LocalStackError, match="parks nothing"):
+    with pytest.raises(LocalStackError, match="has no log"):
         run(database, "drop", "mail", PLACE)
 
 

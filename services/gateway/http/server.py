@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from services.gateway.append import MOST_PATIENT, Appender
+from services.gateway.append import MOST_PATIENT, Appender, Gate
 from services.gateway.config import GatewaySettings
 from services.gateway.http.database import Reads
 from services.gateway.http.wiring import make_api
@@ -16,6 +16,7 @@ from shared.eventlog.bell import Bell
 from shared.eventlog.postgres import PostgresStore
 from shared.http.server import Serving
 from shared.http.system import System
+from shared.kafka.tails import KafkaTails
 from shared.people.sealing import MasterKey
 from shared.people.writer import PeopleWriter
 from shared.telemetry.logs import logger
@@ -23,10 +24,14 @@ from shared.telemetry.logs import logger
 log = logger(__name__)
 
 STORE_CONNECTIONS = MOST_PATIENT + 2
+GATE_PATIENCE_S = 8.0
 
 
 class HttpProcess:
-    """Never needs Kafka; drains on SIGTERM: no new connection, what was begun is answered, what waits is committed."""
+    """Needs Kafka only to be sure of its store at its start; drains on SIGTERM.
+
+    No new connection, what was begun is answered, what waits is committed.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
@@ -34,7 +39,8 @@ class HttpProcess:
         self._store = PostgresStore(
             settings.postgres_dsn, "gateway", statements=STATEMENTS, connections=STORE_CONNECTIONS
         )
-        self._appender = Appender(self._store, clock, settings.zone, settings.append_queue)
+        self._gate = Gate(settings.shards, self._store, KafkaTails(settings.kafka_bootstrap))
+        self._appender = Appender(self._store, clock, settings.zone, settings.append_queue, self._gate)
         self._reads = Reads(settings.postgres_dsn)
         self._bell = Bell(settings.postgres_dsn, "gateway")
         self._people = PeopleWriter(settings.people_dsn, MasterKey.read(Path(settings.master_key_file)))
@@ -49,7 +55,10 @@ class HttpProcess:
         await self._reads.open()
         appending = loop.create_task(self._appender.run())
         appending.add_done_callback(self._appending_ended)
-        beside = [loop.create_task(self._bell.run()), loop.create_task(self._system.run())]
+        beside = [loop.create_task(work()) for work in (self._bell.run, self._system.run, self._gate.run)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATE_PATIENCE_S):
+                await self._gate.looked.wait()
         await self._serving.run(self._settings.http_host, self._settings.http_port)
         await self._appender.stop()
         failed = appending.done() and appending.exception() is not None

@@ -163,6 +163,19 @@ UPDATE relay_chain SET first_offset = f.first_offset, first_ms = nullif(f.first_
 FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::bigint[]) AS f (topic, partition, first_offset, first_ms)
 WHERE relay_chain.shard = $1::integer AND relay_chain.topic = f.topic AND relay_chain.partition = f.partition;
 
+-- name: timeline
+SELECT (SELECT system_identifier FROM pg_control_system()),
+    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer;
+
+-- name: known_timelines
+SELECT shard, system_identifier, timeline FROM timeline WHERE shard = ANY ($1::integer[]);
+
+-- name: save_timeline
+INSERT INTO timeline (shard, system_identifier, timeline)
+SELECT shard, $2::bigint, $3::integer FROM unnest($1::integer[]) AS shard
+ON CONFLICT (shard) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline
+WHERE (timeline.system_identifier, timeline.timeline) <> (excluded.system_identifier, excluded.timeline);
+
 -- name: seeks
 SELECT topic, partition, "offset" FROM seek;
 

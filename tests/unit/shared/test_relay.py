@@ -15,13 +15,13 @@ from shared.contracts.billing import AttemptNudged, ReportDue
 from shared.contracts.envelope import Envelope, encode_event, seal
 from shared.contracts.event import Actor, Event
 from shared.contracts.ledger import ReconciliationReported
-from shared.errors import RolledBack, WorldFault
+from shared.errors import WorldFault
 from shared.eventlog.cursors import CursorBook, Verdict
 from shared.eventlog.memory import MemoryPlaces, MemoryStore
 from shared.eventlog.merkle import leaf_hash
 from shared.eventlog.outgoing import outgoing
 from shared.eventlog.ports import Batch, EventRow, Mode, Outgoing, Record
-from shared.eventlog.relay import PollingRelay, Relay, topic_ahead_of_log
+from shared.eventlog.relay import PollingRelay, Relay
 from shared.faults import Point, arm, disarm_all
 from shared.kafka.records import parse
 
@@ -259,109 +259,3 @@ def test_the_cut_into_batches_does_not_show_in_what_is_sent(data: st.DataObject,
     first, chains = outgoing("ledger", SHARD, 8, rows[:cut], {})
     second, chains = outgoing("ledger", SHARD, 8, rows[cut:], chains)
     assert (first + second, chains) == (whole, ends)
-
-
-class Tails:
-    """What stands last on the topics; None: Kafka is away."""
-
-    def __init__(self, positions: dict[tuple[str, int], int] | None) -> None:
-        self.positions = positions
-
-    async def last_positions(self, source: str, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        if self.positions is None:
-            raise WorldFault("away")
-        return {partition: position for partition, position in self.positions.items() if partition in partitions}
-
-
-async def test_a_shard_whose_topic_is_ahead_of_its_log_does_not_start() -> None:
-    store = await log_of(5)
-    tails = Tails({("billing.events.v1", SHARD): 6, ("billing.events.v1", 4): 0})
-    ahead = await topic_ahead_of_log("billing", [SHARD, 4], store, tails)
-    assert list(ahead) == [SHARD]
-    assert isinstance(ahead[SHARD], RolledBack)
-    assert "adopt-tail billing 3" in str(ahead[SHARD])
-
-
-async def test_a_log_that_grows_while_its_topic_is_looked_at_is_no_old_copy() -> None:
-    store = await log_of(5)
-
-    class Growing(Tails):
-        async def last_positions(
-            self, source: str, partitions: Sequence[tuple[str, int]]
-        ) -> dict[tuple[str, int], int]:
-            await append(store, 6, 1)
-            return await super().last_positions(source, partitions)
-
-    assert await topic_ahead_of_log("billing", [SHARD], store, Growing({("billing.events.v1", SHARD): 6})) == {}
-
-
-async def test_a_topic_at_or_below_the_log_is_well_and_so_is_kafka_away() -> None:
-    store = await log_of(5)
-    assert await topic_ahead_of_log("billing", [SHARD], store, Tails({("billing.events.v1", SHARD): 5})) == {}
-    assert await topic_ahead_of_log("billing", [SHARD], store, Tails(None)) == {}
-
-
-class Counted(MemoryStore):
-    """A log that counts the rows that are read of it."""
-
-    def __init__(self) -> None:
-        super().__init__(8)
-        self.given = 0
-
-    async def read(self, shard: int, after: int, limit: int) -> Sequence[EventRow]:
-        rows = await super().read(shard, after, limit)
-        self.given += len(rows)
-        return rows
-
-
-async def committed_rows(store: MemoryStore, first: int, count: int) -> Sequence[EventRow]:
-    await append(store, first, count)
-    return await MemoryStore.read(store, SHARD, first - 1, count)
-
-
-async def test_what_a_commit_handed_over_is_published_without_being_read_back() -> None:
-    store, courier = Counted(), Courier()
-    await store.take_over(SHARD)
-    async with running(store, courier, batch=4) as relay:
-        await asyncio.sleep(0.02)
-        relay.committed(await committed_rows(store, 1, 7))
-        await until(lambda: relay.position == 7, timeout_s=0.5)
-    assert courier.positions() == list(range(1, 8))
-    assert store.given == 0
-
-
-async def test_what_the_log_holds_before_a_handed_over_commit_goes_first() -> None:
-    store, courier = Counted(), Courier()
-    await store.take_over(SHARD)
-    await append(store, 1, 10)
-    handed = await committed_rows(store, 11, 5)
-    relay = Relay("billing", SHARD, store, store, courier, SystemClock(), shards=8, batch=4)
-    relay.committed(handed)
-    task = asyncio.create_task(relay.run())
-    await until(lambda: relay.position == 15)
-    await relay.stop()
-    await task
-    assert courier.positions() == list(range(1, 16))
-
-
-async def test_what_was_handed_over_and_not_acknowledged_is_sent_again_from_the_log() -> None:
-    store, courier = Counted(), Courier()
-    await store.take_over(SHARD)
-    courier.away, courier.arrive_first = 1, 2
-    async with running(store, courier, batch=3) as relay:
-        relay.committed(await committed_rows(store, 1, 5))
-        await until(lambda: relay.position == 5)
-    assert courier.positions() == [1, 2, *range(1, 6)]
-
-
-async def test_more_than_can_be_kept_is_read_from_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.eventlog.relay.FRESH_ROWS", 6)
-    store, courier = await log_of(0), Courier()
-    relay = Relay("billing", SHARD, store, store, courier, SystemClock(), shards=8)
-    for first in (1, 6, 11):
-        relay.committed(await committed_rows(store, first, 5))
-    task = asyncio.create_task(relay.run())
-    await until(lambda: relay.position == 15)
-    await relay.stop()
-    await task
-    assert courier.positions() == list(range(1, 16))

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
-from shared.clock import ManualClock
-from shared.contracts.topics import DAY_MS, FOR_EVER, Topic
+from shared.clock import ManualClock, rfc3339
+from shared.contracts.gateway import WebhookReceived
+from shared.contracts.topics import BILLING_COMMANDS, DAY_MS, FOR_EVER, Topic
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.places import First
+from shared.eventlog.ports import EventRow
 from shared.eventlog.relay import Relay
 from shared.eventlog.wholeness import Wholeness, was_wiped
 from tests.unit.shared.test_refills import TOPIC, log_of, serve
@@ -45,12 +48,23 @@ def test_a_topic_kept_for_ever_keeps_its_beginning_and_one_kept_for_a_while_neve
     assert was_wiped(topic(DAY_MS), known, found) is for_a_while
 
 
+WEBHOOK = WebhookReceived(
+    provider="card", provider_event_id="e", kind="k", object_id="o", body_sha256="h", received_at="r"
+)
+
+
+def at_day(one: EventRow, days_ago: int) -> EventRow:
+    """Return the row as recorded so many days ago."""
+    envelope = msgspec.json.decode(one.data) | {"recorded_at": rfc3339(NOW - timedelta(days=days_ago))}
+    return msgspec.structs.replace(one, data=msgspec.json.encode(envelope))
+
+
 class Shard:
     """A relay that has published everything, and what looks after its topics."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, service: str = "billing") -> None:
         self.store, self.clock, self.topic = store, ManualClock(NOW), Partition()
-        self.relay = Relay("billing", SHARD, store, store, self.topic, self.clock, shards=8)
+        self.relay = Relay(service, SHARD, store, store, self.topic, self.clock, shards=8)
         self.whole = Wholeness(self.relay, store, store, self.clock)
 
 
@@ -73,9 +87,11 @@ async def test_a_wiped_partition_is_filled_from_the_first_record_and_then_known_
     await shard.whole.look({PART: First(0, 5)})
     await shard.whole.look({PART: EMPTY})
     await shard.whole.look({PART: EMPTY})
+    assert shard.whole.filling
     await serve(shard.relay.refills, shard.clock, end=10)
     assert [int(dict(one.headers)["position"]) for one in shard.topic.sent] == list(range(1, 11))
     await shard.whole.look({PART: First(0, 77)})
+    assert not shard.whole.filling
     assert await shard.store.firsts(SHARD) == {PART: First(0, 77)}
     assert shard.relay.refills.due_in_s() is None
 
@@ -98,6 +114,17 @@ async def test_a_partition_whose_filling_was_given_up_is_filled_again() -> None:
     await serve(shard.relay.refills, shard.clock, end=10)
     await shard.whole.look({PART: EMPTY})
     assert shard.relay.refills.wants(PART)
+
+
+async def test_a_topic_that_is_kept_for_a_while_is_filled_with_what_it_would_still_keep() -> None:
+    part = (BILLING_COMMANDS, SHARD)
+    rows = [at_day(row(position, WEBHOOK), days_ago=100 - position) for position in range(1, 101)]
+    shard = Shard(await log_of(rows), service="gateway")
+    await shard.store.save_relay_place(SHARD, 100, {part: (100, b"h" * 32)})
+    await shard.relay._read_place()
+    await shard.whole.look({part: EMPTY})
+    await serve(shard.relay.refills, shard.clock, end=100)
+    assert [int(dict(one.headers)["position"]) for one in shard.topic.sent] == list(range(10, 101))
 
 
 async def test_what_is_known_outlives_the_process() -> None:

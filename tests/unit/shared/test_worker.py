@@ -3,7 +3,7 @@
 import pytest
 
 from shared.decider import Registry
-from shared.errors import Fenced, RolledBack
+from shared.errors import Fenced, RolledBack, StoreDown
 from shared.eventlog.held_shard import HeldShard
 from shared.settings import ProcessSettings
 from shared.telemetry import metrics
@@ -14,11 +14,13 @@ async def test_a_worker_whose_shard_was_rolled_back_is_not_ready(monkeypatch: py
     async def ahead(service: str, shards: list[int], store: object, tails: object) -> dict[int, RolledBack]:
         return {shard: RolledBack("an old copy") for shard in shards}
 
-    monkeypatch.setattr("shared.worker.topic_ahead_of_log", ahead)
+    monkeypatch.setattr("shared.worker.old_copies", ahead)
+    monkeypatch.setattr("shared.worker.OLD_COPY_AGAIN_S", 0.0)
     settings = ProcessSettings(postgres_dsn="host=nowhere", kafka_bootstrap="localhost:1", profile="local")
     worker = Worker(Registry(service="billing", kinds=(), handlers={}), settings, lambda context: ())
     assert worker._ready().checks["logs"]
-    await worker._take([2])
+    with pytest.raises(StoreDown):
+        await worker._take([2])
     assert not worker._ready().checks["logs"]
     await worker._give_up([2])
     assert worker._ready().checks["logs"]
@@ -57,7 +59,7 @@ async def test_a_worker_that_cannot_take_its_shard_by_a_fault_of_ours_ends_and_d
     async def refuse(held: HeldShard, on_lost: object) -> None:
         raise Fenced("shard 2 is in mode shared")
 
-    monkeypatch.setattr("shared.worker.topic_ahead_of_log", none_ahead)
+    monkeypatch.setattr("shared.worker.old_copies", none_ahead)
     monkeypatch.setattr(HeldShard, "start", refuse)
     settings = ProcessSettings(postgres_dsn="host=nowhere", kafka_bootstrap="localhost:1", profile="local")
     worker = Worker(Registry(service="billing", kinds=(), handlers={}), settings, lambda context: ())

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.gateway.statements import REQUEST
+from services.gateway.statements import REQUEST, Listed, request_row
 from shared.clock import Clock, rfc3339
 from shared.contracts.envelope import Envelope, encode_event, seal
 from shared.contracts.event import Actor, Event
@@ -93,7 +93,7 @@ class Plan:
             known[one.identity] = (row, times[shard])
             self.answers.append(Appended(shard, position, times[shard]))
             if wanted.kind is not None:
-                requests.append(_request(wanted, position, payload, times[shard]))
+                requests.append(request_row(row, wanted.tenant, payload, times[shard], _listed(wanted, wanted.kind)))
         self.batches = [_batch(held[shard], of_shard, times[shard]) for shard, of_shard in sorted(rows.items())]
         return self.batches, [SideRows(REQUEST, requests)] if requests else []
 
@@ -142,22 +142,13 @@ def _row(one: Waiting, position: int, texts: tuple[str, str], payload: msgspec.R
     )
 
 
-def _request(wanted: Wanted, position: int, payload: msgspec.Raw, at: datetime) -> tuple[object, ...]:
-    """Return a row of table `request`, in the order of its columns."""
-    return (
-        wanted.stream,
-        wanted.tenant,
-        wanted.kind,
-        wanted.account_id,
-        wanted.shard,
-        position,
-        wanted.root,
-        wanted.digest,
-        bytes(payload),
-        at,
-        wanted.reference,
-        wanted.operation,
-        wanted.subject,
+def _listed(wanted: Wanted, kind: str) -> Listed:
+    return Listed(
+        kind=kind,
+        account_id=wanted.account_id,
+        reference=wanted.reference,
+        operation=wanted.operation,
+        subject=wanted.subject,
     )
 
 

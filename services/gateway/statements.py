@@ -1,6 +1,7 @@
 """The gateway's own rows that go with its events: how they are written, published beside the event, and got back."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +65,28 @@ def request_of(row: EventRow, fact: Fact, notes: Sequence[Header]) -> SideRows |
     """Return the row of table `request` that an adopted event had, as its record's header says; None if it had none."""
     for name, value in notes:
         if name == "request":
+            recorded_at = parse_rfc3339(fact.envelope.recorded_at)
             listed = msgspec.json.decode(value, type=Listed)
-            return SideRows(REQUEST, [_request(row, fact, listed)])
+            made = request_row(row, fact.envelope.tenant, fact.envelope.payload, recorded_at, listed)
+            return SideRows(REQUEST, [made])
     return None
 
 
-def _request(row: EventRow, fact: Fact, listed: Listed) -> tuple[object, ...]:
+def request_row(
+    row: EventRow, tenant: str, payload: msgspec.Raw, recorded_at: datetime, listed: Listed
+) -> tuple[object, ...]:
+    """Return a row of table `request`, in the order of its columns."""
     return (
         row.stream,
-        fact.envelope.tenant,
+        tenant,
         listed.kind,
         listed.account_id,
         row.shard,
         row.position,
         row.event_id[:ROOT_BYTES],
         row.digest,
-        bytes(fact.envelope.payload),
-        parse_rfc3339(fact.envelope.recorded_at),
+        bytes(payload),
+        recorded_at,
         listed.reference,
         listed.operation,
         listed.subject,

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 LOOK_BACK = 40
 POLL_MS = 1_000
 TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0
 FIRST_BACK_OFF_S = 0.5
 LAST_BACK_OFF_S = 5.0
 
@@ -63,7 +64,8 @@ class KafkaSignals:
             finally:
                 self._consumer = None
                 with suppress(Exception):
-                    await consumer.stop()
+                    async with asyncio.timeout(STOP_TIMEOUT_S):
+                        await consumer.stop()
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, LAST_BACK_OFF_S)
 

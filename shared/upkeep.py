@@ -10,6 +10,7 @@ from shared.clock import Clock
 from shared.contracts.chains import Head, Refill
 from shared.errors import OwnFault, WorldFault
 from shared.eventlog.cursors import CursorBook
+from shared.eventlog.forks import ForkStore, look_at_forks
 from shared.eventlog.gaps import GapWatch, refill_message
 from shared.eventlog.heads import EVERY_S, Heads, head_message, head_of
 from shared.eventlog.ports import Publisher
@@ -35,6 +36,7 @@ class Upkeep:
         topics: Sequence[str],
         store: PostgresStore,
         publisher: Publisher,
+        forks: ForkStore,
         signals: Callable[[Callable[[Head], None], Callable[[Refill], None]], KafkaSignals],
         clock: Clock,
         relays: Callable[[], Mapping[int, Relay]],
@@ -46,6 +48,7 @@ class Upkeep:
         self._topics = topics
         self._store = store
         self._publisher = publisher
+        self._forks = forks
         self._clock = clock
         self._relays = relays
         self._books = books
@@ -59,7 +62,7 @@ class Upkeep:
         """Go on until cancelled; a fault of the world is told and tried again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._signals.run())
-            group.create_task(self._every(LOOK_EVERY_S, self._ask_for_what_lacks))
+            group.create_task(self._every(LOOK_EVERY_S, self._look_at_chains))
             group.create_task(self._every(EVERY_S, self._tell_and_mend))
             group.create_task(self._every(LOOK_EVERY_S, self._follow_up))
 
@@ -77,10 +80,17 @@ class Upkeep:
             log.info("refill_asked_for", asked_by=asked.asked_by, topic=asked.topic, shard=asked.shard,
                      partition=asked.partition, from_position=asked.from_position)  # fmt: skip
 
-    async def _ask_for_what_lacks(self) -> None:
+    async def _look_at_chains(self) -> None:
+        books = self._books()
+        if books:
+            for fork in await look_at_forks(books, self._forks, self._clock.monotonic()):
+                log.warning("fork_skipped", shard=fork.shard, topic=fork.chain[0], source_shard=fork.chain[1],
+                            position=fork.position)  # fmt: skip
+        await self._ask_for_what_lacks(books)
+
+    async def _ask_for_what_lacks(self, books: Mapping[int, CursorBook]) -> None:
         now = self._clock.monotonic()
         asked: list[Refill] = []
-        books = self._books()
         self._watches = {shard: self._watches.get(shard) or self._watch(shard) for shard in books}
         for shard, book in books.items():
             asked += self._watches[shard].look(book, self._heads, self._behind, now)

@@ -13,6 +13,7 @@ from shared.contracts.topics import consumed_by
 from shared.decider import Registry
 from shared.drain import end_within
 from shared.errors import Fenced, OwnFault, StoreDown
+from shared.eventlog.forks import Forks
 from shared.eventlog.held_shard import HeldShard, MakeParts, Surroundings
 from shared.eventlog.old_copy import old_copies
 from shared.eventlog.orders import ParkedOrders
@@ -74,12 +75,14 @@ class Worker:
             settings.instance,
             in_hand=BATCHES_IN_HAND,
         )
+        self._forks = Forks(settings.postgres_dsn)
         self._upkeep = Upkeep(
             service,
             settings.instance,
             consumed_by(service),
             self._store,
             self._publisher,
+            self._forks,
             partial(KafkaSignals, settings.kafka_bootstrap, f"{service}-{settings.instance}-signals", settings.shards),
             self._around.clock,
             lambda: {shard: held.relay for shard, held in self._held.items()},
@@ -107,6 +110,7 @@ class Worker:
         await self._publisher.stop()
         await self._store.close()
         await self._orders.close()
+        await self._forks.close()
         await self._health.stop()
 
     async def _take(self, shards: Sequence[int]) -> None:

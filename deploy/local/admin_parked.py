@@ -17,6 +17,7 @@ app = typer.Typer(help="Records that wait for a person.", no_args_is_help=True, 
 
 SERVICES = ("gateway", "billing", "ledger", "notifier")
 WAIT_S = 15.0
+_SQL = Path(__file__).with_suffix(".sql")
 
 State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="DSN of that service's database, as an operator who may order.")]
@@ -43,7 +44,7 @@ def list_parked(
     if dsn and not service:
         raise LocalStackError("--dsn names one service's database: name the service with --service too")
     for name in (service,) if service else SERVICES:
-        for row in _run(database(state, dsn, name), "list", {"all": ended, "limit": limit}):
+        for row in run(database(state, dsn, name), "list", {"all": ended, "limit": limit}):
             shard, topic, source, position, key, cause, kind, since, how, ordered = row
             standing = how or (f"{ordered} is ordered" if ordered else "waits")
             typer.echo(
@@ -58,7 +59,7 @@ def list_parked(
 @app.command()
 def show(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn = None) -> None:
     """Print one parked record with its bytes."""
-    rows = _run(database(state, dsn, service), "show", _place(place))
+    rows = run(database(state, dsn, service), "show", _place(place))
     if not rows:
         raise LocalStackError(f"{service} has parked no record {place}: `piperoll admin parked list` names them")
     key, cause, kind, trace, since, how, until, data = rows[0]
@@ -85,13 +86,13 @@ def drop(service: Service, place: Place, state: State = DEFAULT_STATE, dsn: Dsn 
 
 def _order(service: str, place: str, how: str, where: str) -> None:
     parameters = {**_place(place), "how": how, "ordered_by": getpass.getuser()}
-    rows = _run(where, "order", parameters)
+    rows = run(where, "order", parameters)
     if not rows:
         raise LocalStackError(f"{service} has no waiting record {place}: `piperoll admin parked list` names them")
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        if _run(where, "done", {"id": rows[0][0]})[0][0]:
-            if _run(where, "show", _place(place))[0][5] != how:
+        if run(where, "done", {"id": rows[0][0]})[0][0]:
+            if run(where, "show", _place(place))[0][5] != how:
                 raise LocalStackError(
                     f"{service} {place} still waits: it was refused once more, or an earlier record of its key "
                     "waits before it; the service's log says which"
@@ -107,7 +108,7 @@ def _order(service: str, place: str, how: str, where: str) -> None:
 
 def order_release_of_adopted(where: str, shard: int) -> int:
     """Order that records which an adoption put on the shelf are decided; return how many."""
-    return len(_run(where, "release_adopted", {"shard": shard, "ordered_by": getpass.getuser()}))
+    return len(run(where, "release_adopted", {"shard": shard, "ordered_by": getpass.getuser()}))
 
 
 def _place(text: str) -> dict[str, Any]:
@@ -130,12 +131,13 @@ def database(state: Path, dsn: str | None, service: str) -> str:
     return admin_dsn_of(state, service)
 
 
-def _run(where: str, name: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+def run(where: str, name: str, parameters: dict[str, Any], file: Path = _SQL) -> list[tuple[Any, ...]]:
+    """Run a named statement as an operator."""
     import psycopg
 
     from shared.postgres.queries import queries
 
-    statement = queries(Path(__file__).with_suffix(".sql"))[name].encode()
+    statement = queries(file)[name].encode()
     try:
         with psycopg.connect(where, autocommit=True, application_name="piperoll-admin") as connection:
             connection.execute("SET TimeZone = 'UTC'")

@@ -20,6 +20,7 @@ from shared.contracts.topics import consumed_by
 from shared.drain import end_within
 from shared.errors import OwnFault, StoreDown, WorldFault
 from shared.eventlog.cursors import Verdict
+from shared.eventlog.forks import Forks
 from shared.eventlog.old_copy import old_copies
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parked_alarm import ParkedAlarm
@@ -75,12 +76,14 @@ class GatewayWorker:
             self._handle,
             settings.instance,
         )
+        self._forks = Forks(settings.postgres_dsn)
         self._upkeep = Upkeep(
             SERVICE,
             settings.instance,
             consumed_by(SERVICE),
             self._store,
             self._publisher,
+            self._forks,
             partial(KafkaSignals, settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}-signals", settings.shards),
             self._clock,
             lambda: self._by_shard,
@@ -121,6 +124,7 @@ class GatewayWorker:
         await self._publisher.stop()
         await asyncio.to_thread(self._folder.close)
         await self._orders.close()
+        await self._forks.close()
         await self._requests.close()
         await self._notes.close()
         await self._store.close()

@@ -113,8 +113,8 @@ def _published(origin: "Origin", bootstrap: str) -> "Positions":
     async def ask() -> "Positions":
         found: Positions = {}
         for source, topic in TOPIC_OF.items():
-            shards = [(topic, shard) for shard in range(int(os.environ.get("PIPEROLL_SHARDS", SHARDS)))]
-            tails = await KafkaTails(bootstrap).last_positions(source, shards)
+            shards = range(int(os.environ.get("PIPEROLL_SHARDS", SHARDS)))
+            tails = await KafkaTails(bootstrap).last_positions(source, [topic], shards)
             found |= {(source, shard): position for (_, shard), position in tails.items()}
         return found
 

@@ -38,12 +38,14 @@ async def test_a_shard_that_was_lost_and_is_given_up_or_taken_again_is_not_shown
         shown: float = metrics.SHARD_STOPPED.labels("billing", str(shard), cause)._value.get()
         return shown
 
-    monkeypatch.setattr("shared.worker.topic_ahead_of_log", ahead)
+    monkeypatch.setattr("shared.worker.old_copies", ahead)
+    monkeypatch.setattr("shared.worker.OLD_COPY_AGAIN_S", 0.0)
     monkeypatch.setattr(HeldShard, "start", start)
     settings = ProcessSettings(postgres_dsn="host=nowhere", kafka_bootstrap="localhost:1", profile="local")
     worker = Worker(Registry(service="billing", kinds=(), handlers={}), settings, lambda context: ())
     worker._lost(2, Fenced("another worker took it"))
-    await worker._take([1])
+    with pytest.raises(StoreDown):
+        await worker._take([1])
     assert (stopped(1, "rolled_back"), stopped(2, "Fenced")) == (1, 1)
     await worker._take([2])
     await worker._give_up([1])

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -29,8 +30,8 @@ CLIENT_TIMEOUT_MS = 10_000
 STOP_TIMEOUT_S = 5.0
 BOUNDS_TIMEOUT_MS = 5_000
 MAX_RECORDS = 4_000
-POLL_MS = 4
-"""How long one poll waits; FastStream sleeps as long again after an empty one, so it is also a latency."""
+POLL_MS = 200
+"""How long one poll waits for records; it ends when the first come."""
 
 
 class Subscription:
@@ -91,6 +92,8 @@ class Subscription:
             no_reply=True,
         )
         self._subscriber(self._handle)
+        # FastStream's own sleeps after an empty poll, as long again as that has waited; records come in meanwhile.
+        self._subscriber.get_msg = _poll  # type: ignore[method-assign]
 
     async def start(self) -> bool:
         """Connect and join; False where the broker is away, and all is closed again."""
@@ -174,6 +177,12 @@ class Subscription:
         if self._subscriber.consumer is None:
             return []
         return [partition for partition in partitions if partition in self._consumer.assignment()]
+
+
+async def _poll(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+    """Return what has come, of all partitions; nothing where nothing came within the poll."""
+    found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+    return tuple(chain.from_iterable(found.values()))
 
 
 async def _unparsed(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

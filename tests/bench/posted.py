@@ -62,7 +62,7 @@ async def _accounts(url: str, bearer: str) -> list[str]:
                 account_id: str = account.body["account_id"]
                 body = {
                     "account_id": account_id, "amount": {"minor": CREDIT_MINOR, "currency": "USD"},
-                    "bank_account": "lockbox", "bank_reference": f"posted {number}", "received_on": _today(),
+                    "bank_account": "lockbox", "bank_reference": f"LB{number:09d}", "received_on": _today(),
                 }  # fmt: skip
                 receipt = await clerk.post("/v1/receipts", body, f"posted-r-{number}", wait_s=20)
                 if receipt.body.get("status") != "settled":

@@ -1,65 +1,132 @@
-"""`make bench`: every figure and its ratio to a baseline of the same run, into `build/bench.json`."""
+"""`make bench` and `make bench-long`: every figure beside a baseline of the same run, its floor and its goal.
+
+Results go to `build/bench.json` (`build/bench-long.json`); `python -m tests.bench.report` makes pages of them.
+"""
 
 import argparse
 import json
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.stack import Stack
-from tests.bench import flow, http, store
+from tests.bench import flow, http, kafka, posted, projection, reads, relay, sizes, store, workers
+from tests.bench.entries import filled_store
+from tests.bench.goals import GOALS, Goal
+from tests.bench.machine import described
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-FLOORS = {
-    "store.put_1000": ("ratio", 2.0, True),
-    "store.copy_ratio": ("value", 0.5, True),
-    "http.conn_1": ("value", 250, True),
-    "http.conn_64": ("value", 1_200, True),
-    "http.conn_64.p99": ("value", 150, False),
-    "flow.payments": ("value", 80, True),
-    "flow.latency.p50": ("value", 250, False),
-    "flow.latency.p99": ("value", 1_000, False),
+FILLED_DATABASE, FILLED_HOUSEHOLDS = "piperoll_filled_bench", 50_000
+FILLED_EVENTS, FILLED_EVENTS_LONG = 1_000_000, 10_000_000
+Records = list[dict[str, object]]
+
+
+def _filled(stack: Stack, events: int = FILLED_EVENTS) -> str:
+    return filled_store(stack.admin_dsn, FILLED_DATABASE, events, FILLED_HOUSEHOLDS)
+
+
+BENCHES: dict[str, Callable[[Stack], Records]] = {
+    "sizes": sizes.run,
+    "kafka": lambda stack: kafka.run(stack, BUILD),
+    "relay": lambda stack: relay.run(stack, _filled(stack)),
+    "read": lambda stack: reads.run(stack, BUILD, _filled(stack), FILLED_HOUSEHOLDS),
+    "projection": lambda stack: projection.rebuild_rate(stack.admin_dsn),
 }
+"""On PostgreSQL, a broker and an identity provider, without services."""
+WHOLE: dict[str, Callable[[Stack], Records]] = {
+    "flow": flow.run,
+    "posted": lambda stack: posted.run(stack, BUILD),
+    "http": lambda stack: http.run(stack, BUILD),
+}
+"""On the whole stack, the services in it."""
+LONG: dict[str, Callable[[Stack], Records]] = {
+    "cold_start": lambda stack: workers.cold_start(_filled(stack, FILLED_EVENTS_LONG)),
+}
+"""On a log of 10,000,000 events."""
+ALONE: dict[str, Callable[[], Records]] = {"store": store.run}
 
 
 def main() -> int:
-    """Run the benches that are named (all by default); exit 1 where a floor does not hold."""
+    """Run the benches that are named (all of `make bench` by default); exit 1 where a floor does not hold."""
     parser = argparse.ArgumentParser(prog="tests.bench")
-    parser.add_argument("names", nargs="*", choices=["store", "http", "flow", []], help="default: all")
-    names = parser.parse_args().names or ["store", "http", "flow"]
+    usual = [*ALONE, *BENCHES, *WHOLE]
+    parser.add_argument("names", nargs="*", choices=[*usual, *LONG, []], help="default: all but the long ones")
+    parser.add_argument("--long", action="store_true", help="the long ones")
+    arguments = parser.parse_args()
+    names = arguments.names or ([*LONG] if arguments.long else usual)
     BUILD.mkdir(exist_ok=True)
-    records: list[dict[str, object]] = []
-    if "store" in names:
-        records += store.run()
-    if "http" in names or "flow" in names:
-        settings = {"PIPEROLL_GATEWAY_PROCESSES": "2", "PIPEROLL_STAFF_RATE_PER_MIN": "10000000"}
-        with tempfile.TemporaryDirectory(prefix="piperoll-bench-") as state, Stack(Path(state), env=settings) as stack:
-            if "flow" in names:
-                records += flow.run(stack)
-            if "http" in names:
-                records += http.run(stack, BUILD)
-    (BUILD / "bench.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    records: Records = []
+    for name in names:
+        if name in ALONE:
+            records += _timed(name, ALONE[name])
+    records += _on_a_stack(names, {**BENCHES, **LONG}, ("postgres", "kafka", "identity"))
+    records += _on_a_stack(names, WHOLE, None)
+    told = {"machine": described(), "records": records}
+    file = BUILD / ("bench-long.json" if arguments.long else "bench.json")
+    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return _tell(records)
 
 
-def _tell(records: list[dict[str, object]]) -> int:
+def _on_a_stack(
+    names: Sequence[str], benches: dict[str, Callable[[Stack], Records]], only: Sequence[str] | None
+) -> Records:
+    records: Records = []
+    wanted = [name for name in names if name in benches]
+    if wanted:
+        with _stack(only) as stack:
+            for name in wanted:
+                records += _timed(name, lambda name=name: benches[name](stack))  # type: ignore[misc]
+    return records
+
+
+@contextmanager
+def _stack(only: Sequence[str] | None) -> Iterator[Stack]:
+    settings = {"PIPEROLL_GATEWAY_PROCESSES": "2", "PIPEROLL_STAFF_RATE_PER_MIN": "10000000"}
+    with (
+        tempfile.TemporaryDirectory(prefix="piperoll-bench-") as state,
+        Stack(Path(state), env=settings, only=only) as stack,
+    ):
+        yield stack
+
+
+def _timed(name: str, run: Callable[[], Records]) -> Records:
+    began = time.monotonic()
+    records = run()
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return records
+
+
+def _tell(records: Records) -> int:
     missed = 0
-    print(f"{'name':24}{'value':>12} {'unit':12}{'baseline':>12}{'ratio':>9}   floor")
+    print(f"{'name':22}{'value':>13} {'unit':12}{'spread':>19}{'baseline':>12}{'ratio':>9}   floor, goal")
     for line in records:
-        floor = FLOORS.get(str(line["name"]))
-        said = ""
-        if floor is not None:
-            field, limit, at_least = floor
-            found = line[field]
-            assert isinstance(found, int | float)
-            held = found >= limit if at_least else found <= limit
-            missed += not held
-            said = f"{field} {'>=' if at_least else '<='} {limit}: {'held' if held else 'MISSED'}"
-        figures = f"{line['name']:24}{line['value']:>12} {line['unit']:12}{line['baseline']!s:>12}{line['ratio']!s:>9}"
-        print(f"{figures}   {said}")
+        runs = line["runs"]
+        assert isinstance(runs, list)
+        goal = GOALS.get(str(line["name"]))
+        held, said = (True, "") if goal is None else _judged(line, goal)
+        missed += not held
+        spread = f"{min(runs):,g} to {max(runs):,g}"
+        print(
+            f"{line['name']:22}{line['value']:>13,} {line['unit']:12}{spread:>19}{line['baseline']!s:>12}"
+            f"{line['ratio']!s:>9}   {said}"
+        )
     if missed:
         print(f"{missed} floors were missed", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _judged(line: dict[str, object], goal: Goal) -> tuple[bool, str]:
+    """Return whether the floor holds, and what is said of it and of the goal."""
+    found = line[goal.field]
+    assert isinstance(found, int | float)
+    held = goal.met(found, goal.floor)
+    said = f"{goal.field} {'<=' if goal.smaller_is_better else '>='} {goal.floor:,g} {'held' if held else 'MISSED'}"
+    if goal.goal is not None:
+        said += f", goal {goal.goal:,g} {'reached' if goal.met(found, goal.goal) else 'not reached'}"
+    return held, said
 
 
 if __name__ == "__main__":

@@ -18,22 +18,32 @@ PAID_MINOR = 1_250
 _ACTOR = Actor("system", "billing")
 
 
+def new_accounts(count: int) -> list[str]:
+    """Return ids of households that nobody has heard of."""
+    return [account_id(os.urandom(14)) for _ in range(count)]
+
+
 class Facts:
     """The chain goes on from call to call; each allocation makes one entry of four postings in the ledger."""
 
-    def __init__(self, households: int, shard: int = 0, shards: int = 1) -> None:
+    def __init__(self, accounts: Sequence[str], shard: int = 0, shards: int = 1) -> None:
         self.position = 0
         self._shard = shard
         self._shards = shards
         self._chains: Chains = {}
         self._versions: dict[str, int] = {}
-        self._accounts = [account_id(os.urandom(14)) for _ in range(households)]
+        self._accounts = list(accounts)
+        self._opened = 0
         self._next = 0
 
+    def join(self, accounts: Sequence[str]) -> None:
+        """Take more households in; `openings` then are theirs."""
+        self._accounts += accounts
+
     def openings(self) -> list[EventRow]:
-        """Return a bill and a cheque per household, large enough for all that is paid later."""
+        """Return a bill and a cheque per household that has none, large enough for all that is paid later."""
         rows = []
-        for number, account in enumerate(self._accounts):
+        for number, account in enumerate(self._accounts[self._opened :], self._opened):
             line = PremiumLine(policy_id=f"POL-{number:06d}", coverage_month=MONTH, gross_minor=BILLED_MINOR)
             invoice = f"inv_{self._shard}_{number:022d}"
             bill = InvoiceIssued(
@@ -46,6 +56,7 @@ class Facts:
                 currency="USD", received_on=DAY,
             )  # fmt: skip
             rows += [self._row(account, bill), self._row(account, cheque)]
+        self._opened = len(self._accounts)
         return rows
 
     def allocations(self, count: int) -> list[EventRow]:

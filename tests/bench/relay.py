@@ -16,21 +16,19 @@ from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.relay import Relay
 from shared.kafka.publisher import KafkaPublisher
 from shared.kafka.topics import ensure_topics
-from shared.postgres.provision import provision
 from shared.telemetry.collector import settle
-from tests.bench.entries import entry_rows, filled_store
+from tests.bench.entries import entry_rows
 from tests.bench.machine import RUNS, record
 
 BACKLOG = 200_000
 HOUSEHOLDS = 10_000
-DATABASE = "piperoll_relay_bench"
 
 
-def run(stack: Stack) -> list[dict[str, object]]:
-    """Return `relay.catch_up`; the baseline is the publisher alone, given the same messages ready-made."""
-    provision(stack.admin_dsn, "ledger", 1, database=DATABASE)
-    admin = make_conninfo(stack.admin_dsn, dbname=DATABASE)
-    filled_store(admin, BACKLOG, HOUSEHOLDS)
+def run(stack: Stack, admin: str) -> list[dict[str, object]]:
+    """Return `relay.catch_up`; the baseline is the publisher alone, given the same messages ready-made.
+
+    `admin` is the superuser's DSN on a filled ledger's database; the relay is stopped where the backlog ends.
+    """
     settle()
     return uvloop.run(_measure(stack, admin))
 
@@ -64,7 +62,7 @@ async def _catch_up(store: PostgresStore, publisher: KafkaPublisher) -> float:
     running = loop.create_task(relay.run())
     while relay.position < BACKLOG and not running.done():
         await asyncio.sleep(0.002)
-    rate = BACKLOG / (loop.time() - began)
+    rate = relay.position / (loop.time() - began)
     await relay.stop()
     await running
     return rate

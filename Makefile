@@ -1,7 +1,7 @@
 # Piperoll: `make run` to see it, `make test` to believe it, `make help` for the rest.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test check check-generated gen bench clean
+.PHONY: help setup run test check check-generated gen bench bench-long clean
 
 # Empty: the first of python3.11 and python3 that is 3.11 or newer. `make setup PYTHON=/path/to/python` chooses another.
 PYTHON ?=
@@ -49,8 +49,11 @@ gen: setup ## Write the generated files: schemas, topics, OpenAPI, metrics
 	$(BIN)/python -m services.gateway.http.gen
 	$(BIN)/python -m services.ledger.http.gen
 
-bench: setup ## Measure; results in build/bench.json
+bench: setup ## Measure, in ten minutes; results in build/bench.json
 	$(BIN)/python -m tests.bench
+
+bench-long: setup ## Measure what needs a log of 10,000,000 events; results in build/bench-long.json
+	$(BIN)/python -m tests.bench --long
 
 clean: ## Remove results and caches, not .venv and not the state in .piperoll
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -92,11 +92,11 @@ class Subscription:
             no_reply=True,
         )
         self._subscriber(self._handle)
-        # FastStream's own sleeps after an empty poll, as long again as that has waited; records come in meanwhile.
-        self._subscriber.get_msg = _poll  # type: ignore[method-assign]
 
     async def start(self) -> bool:
         """Connect and join; False where the broker is away, and all is closed again."""
+        # FastStream's own sleeps after an empty poll, as long again as that has waited; records come in meanwhile.
+        self._subscriber.get_msg = _poll  # type: ignore[method-assign]
         try:
             await self._broker.start()
         except (KafkaError, OSError, TimeoutError) as error:

@@ -37,13 +37,15 @@ class Facts:
         self._next = 0
 
     def join(self, accounts: Sequence[str]) -> None:
-        """Take more households in; `openings` then are theirs."""
+        """Take more households in; the next openings and allocations are theirs."""
+        self._next = len(self._accounts)
         self._accounts += accounts
 
-    def openings(self) -> list[EventRow]:
-        """Return a bill and a cheque per household that has none, large enough for all that is paid later."""
+    def openings(self, most: int = 1_000_000) -> list[EventRow]:
+        """Return a bill and a cheque for (so many) households that have none, large enough for all payments later."""
         rows = []
-        for number, account in enumerate(self._accounts[self._opened :], self._opened):
+        opened = self._accounts[self._opened : self._opened + most]
+        for number, account in enumerate(opened, self._opened):
             line = PremiumLine(policy_id=f"POL-{number:06d}", coverage_month=MONTH, gross_minor=BILLED_MINOR)
             invoice = f"inv_{self._shard}_{number:022d}"
             bill = InvoiceIssued(
@@ -56,7 +58,7 @@ class Facts:
                 currency="USD", received_on=DAY,
             )  # fmt: skip
             rows += [self._row(account, bill), self._row(account, cheque)]
-        self._opened = len(self._accounts)
+        self._opened += len(opened)
         return rows
 
     def allocations(self, count: int) -> list[EventRow]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from psycopg.conninfo import make_conninfo
 
 from deploy.local.stack import Stack
@@ -35,8 +36,11 @@ def run(stack: Stack, build: Path) -> list[dict[str, object]]:
     stack has PostgreSQL and Kafka only. The worker and this driver are processes of their own.
     """
     provision(stack.admin_dsn, "ledger", 1)
+    facts = Facts(new_accounts(HOUSEHOLDS))
+    with worker(stack, build):
+        records = uvloop.run(_measure(stack.bootstrap, facts))
     with worker(stack, build) as process:
-        return uvloop.run(_measure(stack.bootstrap, process.pid))
+        return [*records, uvloop.run(_memory(stack.bootstrap, facts, process.pid))]
 
 
 @contextmanager
@@ -58,16 +62,16 @@ def worker(stack: Stack, build: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait(30)
 
 
-async def _measure(bootstrap: str, pid: int) -> list[dict[str, object]]:
-    facts, bare = Facts(new_accounts(HOUSEHOLDS)), Facts(new_accounts(HOUSEHOLDS))
+async def _measure(bootstrap: str, facts: Facts) -> list[dict[str, object]]:
+    bare = Facts(new_accounts(HOUSEHOLDS))
     rates: list[float] = []
     bare_rates: list[float] = []
     waits: dict[int, list[float]] = {50: [], 99: []}
     bare_waits: dict[int, list[float]] = {50: [], 99: []}
     async with courier(bootstrap, LEDGER_EVENTS_TOPIC) as ours, courier(bootstrap, BARE.name) as broker:
-        empty = _resident_bytes(pid)
         await ours.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings()))
         await _throughput(ours, BILLING_EVENTS_TOPIC, facts, WARM_UP)
+        record_bytes = await _record_bytes(ours, facts)
         for number in range(RUNS):
             rates.append(await _throughput(ours, BILLING_EVENTS_TOPIC, facts, COMMANDS))
             bare_rates.append(await _throughput(broker, BARE.name, bare, COMMANDS))
@@ -81,17 +85,26 @@ async def _measure(bootstrap: str, pid: int) -> list[dict[str, object]]:
                 for share, values in kept.items():
                     values.append(percentile(found, share))
             _say(f"kafka.half_load run {number + 1}: p50 {waits[50][-1]:.1f} ms, p99 {waits[99][-1]:.1f} ms")
-        facts.join(new_accounts(ACTIVE_HOUSEHOLDS - HOUSEHOLDS))
-        await ours.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings()))
-        await _throughput(ours, BILLING_EVENTS_TOPIC, facts, ACTIVE_HOUSEHOLDS)
-        full = _resident_bytes(pid)
-        _say(f"worker.memory: {full / MEGABYTE:.0f} MB with {ACTIVE_HOUSEHOLDS:,} households")
     return [
-        record("worker.memory", "MB", [full / MEGABYTE], empty / MEGABYTE, smaller_is_better=True),
+        record("kafka.record_bytes", "bytes", [record_bytes]),
         record("kafka.one_partition", "commands/s", rates, bare_rates),
         record("kafka.half_load.p50", "ms", waits[50], bare_waits[50], smaller_is_better=True),
         record("kafka.half_load.p99", "ms", waits[99], bare_waits[99], smaller_is_better=True),
     ]
+
+
+async def _memory(bootstrap: str, facts: Facts, pid: int) -> dict[str, object]:
+    """Return `worker.memory`: a worker's resident set once it holds 100,000 households, each with bill and payment."""
+    async with courier(bootstrap, LEDGER_EVENTS_TOPIC) as over:
+        await _throughput(over, BILLING_EVENTS_TOPIC, facts, 1)
+        empty = _resident_bytes(pid)
+        facts.join(new_accounts(ACTIVE_HOUSEHOLDS))
+        for first in range(0, ACTIVE_HOUSEHOLDS, HOUSEHOLDS):
+            await over.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings(HOUSEHOLDS)))
+            _say(f"worker.memory: {_resident_bytes(pid) / MEGABYTE:.0f} MB with {first + HOUSEHOLDS:,} households")
+        await _throughput(over, BILLING_EVENTS_TOPIC, facts, ACTIVE_HOUSEHOLDS)
+        full = _resident_bytes(pid)
+    return record("worker.memory", "MB", [full / MEGABYTE], empty / MEGABYTE, smaller_is_better=True)
 
 
 async def _throughput(over: Courier, topic: str, facts: Facts, count: int) -> float:
@@ -100,6 +113,12 @@ async def _throughput(over: Courier, topic: str, facts: Facts, count: int) -> fl
     if topic != BARE.name and f'"cause":"billing.0.{facts.position}"'.encode() not in last.value:
         raise RuntimeError("the last result is not that of the last command")
     return rate
+
+
+async def _record_bytes(over: Courier, facts: Facts) -> float:
+    """Return the bytes of the ledger's record of an entry as the broker keeps it, headers included."""
+    _, last = await over.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.allocations(1)))
+    return float(DefaultRecordBatchBuilder.estimate_size_in_bytes(last.key, last.value, list(last.headers)))
 
 
 def _resident_bytes(pid: int) -> float:

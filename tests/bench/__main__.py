@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
+
 from deploy.local.stack import Stack
-from tests.bench import flow, http, kafka, posted, projection, reads, relay, sizes, store, workers
+from shared.postgres.provision import provision
+from tests.bench import flow, http, kafka, post, posted, projection, reads, relay, sizes, store, workers
 from tests.bench.entries import filled_store
 from tests.bench.goals import GOALS, Goal
 from tests.bench.machine import described
@@ -25,10 +28,15 @@ Records = list[dict[str, object]]
 
 
 def _filled(stack: Stack, events: int = FILLED_EVENTS) -> str:
-    return filled_store(stack.admin_dsn, FILLED_DATABASE, events, FILLED_HOUSEHOLDS)
+    """Return the superuser's DSN on a ledger's database of one shard with so many events, filled once per run."""
+    provision(stack.admin_dsn, "ledger", 1, database=FILLED_DATABASE)
+    dsn = make_conninfo(stack.admin_dsn, dbname=FILLED_DATABASE)
+    filled_store(dsn, events, FILLED_HOUSEHOLDS)
+    return dsn
 
 
 BENCHES: dict[str, Callable[[Stack], Records]] = {
+    "post": lambda stack: post.run(stack.admin_dsn),
     "sizes": sizes.run,
     "kafka": lambda stack: kafka.run(stack, BUILD),
     "relay": lambda stack: relay.run(stack, _filled(stack)),
@@ -43,6 +51,7 @@ WHOLE: dict[str, Callable[[Stack], Records]] = {
 }
 """On the whole stack, the services in it."""
 LONG: dict[str, Callable[[Stack], Records]] = {
+    "growth": lambda stack: post.run_long(stack.admin_dsn),
     "cold_start": lambda stack: workers.cold_start(_filled(stack, FILLED_EVENTS_LONG)),
 }
 """On a log of 10,000,000 events."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from shared.contracts.envelope import Envelope, encode_event, seal
 from shared.contracts.event import Actor
@@ -14,7 +13,6 @@ from shared.eventlog.append_rows import copy_buffer
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import EventRow
 from shared.ids import event_id, root_of_record
-from shared.postgres.provision import provision
 
 AT_ONCE = 20_000
 MINOR = 1_250
@@ -77,19 +75,17 @@ def _cut(whole: bytes | int, hole: bytes, number: int) -> Iterator[bytes | int]:
         yield other
 
 
-def filled_store(admin_dsn: str, database: str, events: int, households: int, shard: int = 0) -> str:
-    """Make a ledger's database of one shard and fill it up to `events` events; return the superuser's DSN on it.
+def filled_store(dsn: str, events: int, households: int, shard: int = 0) -> None:
+    """Fill a shard up to `events` events; `dsn` is the superuser's on the ledger's database.
 
     One that is filled already stays as it is, so that benches share it.
     """
-    provision(admin_dsn, "ledger", 1, database=database)
-    dsn = make_conninfo(admin_dsn, dbname=database)
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute("SELECT next_position, head FROM shard WHERE shard = %s", (shard,)).fetchone()
         assert found is not None
         position, head = found
         if position > events:
-            return dsn
+            return
         connection.execute("SET synchronous_commit = off")
         while position <= events:
             rows = entry_rows(position, min(AT_ONCE, events - position + 1), households, shard)
@@ -100,7 +96,6 @@ def filled_store(admin_dsn: str, database: str, events: int, households: int, sh
                 print(f"filled: {position - 1:,} events", file=sys.stderr, flush=True)
         connection.execute(f"VACUUM ANALYZE event_{int(shard)}")
         connection.execute("CHECKPOINT")
-    return dsn
 
 
 def _store(connection: psycopg.Connection[Any], rows: Sequence[EventRow], position: int, head: bytes) -> None:

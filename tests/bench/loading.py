@@ -89,7 +89,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(port: int, seconds: float = 20.0) -> None:
+def wait_for(port: int, seconds: float = 60.0) -> None:
     """Return when somebody listens on the port."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -14,6 +14,7 @@
         ├── Fenced          another worker took the shard
         ├── AlreadyStored   an event with this id, or this version of its stream, is in the log
         ├── ClockAhead      this machine's clock is more than a second ahead of the database's
+        ├── Misplaced       a server has other shards than the settings place on it
         ├── Fork            two records claim one position
         └── RolledBack      a topic is ahead of its log: the store is an old copy
 
@@ -87,6 +88,10 @@ class AlreadyStored(OwnFault):
 
 class ClockAhead(OwnFault):
     """This machine's clock is more than a second ahead of the database's."""
+
+
+class Misplaced(OwnFault):
+    """A server has other shards than the settings place on it: what was written there would be missed or split."""
 
 
 class Fork(OwnFault):

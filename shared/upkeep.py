@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from shared.clock import Clock
 from shared.contracts.chains import Head, Refill
-from shared.errors import OwnFault, WorldFault
+from shared.errors import OwnFault, StoreDown, WorldFault
 from shared.eventlog.cursors import CursorBook
 from shared.eventlog.forks import ForkStore, look_at_forks
 from shared.eventlog.gaps import GapWatch, refill_message
 from shared.eventlog.heads import EVERY_S, Heads, head_message, head_of
+from shared.eventlog.placed_store import LogStore
 from shared.eventlog.ports import Publisher
-from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.relay import Relay
 from shared.eventlog.wholeness import Wholeness, parts_of
 from shared.kafka.signals import KafkaSignals
@@ -27,16 +27,19 @@ LOOK_EVERY_S = 1.0
 
 
 class Upkeep:
-    """One per process; `run` is its task. `relays` and `books` give the shards as they are held at the moment."""
+    """One per process; `run` is its task. `relays` and `books` give the shards as they are held at the moment.
+
+    `forks` are kept by server, each with the shards that lie there.
+    """
 
     def __init__(
         self,
         service: str,
         instance: str,
         topics: Sequence[str],
-        store: PostgresStore,
+        store: LogStore,
         publisher: Publisher,
-        forks: ForkStore,
+        forks: Sequence[tuple[Sequence[int], ForkStore]],
         signals: Callable[[Callable[[Head], None], Callable[[Refill], None]], KafkaSignals],
         clock: Clock,
         relays: Callable[[], Mapping[int, Relay]],
@@ -82,8 +85,14 @@ class Upkeep:
 
     async def _look_at_chains(self) -> None:
         books = self._books()
-        if books:
-            for fork in await look_at_forks(books, self._forks, self._clock.monotonic()):
+        for shards, forks in self._forks:
+            on_server = {shard: books[shard] for shard in shards if shard in books}
+            try:
+                let_go = await look_at_forks(on_server, forks, self._clock.monotonic()) if on_server else []
+            except StoreDown as error:  # the servers of other shards may be there
+                log.warning("forks_wait", shards=sorted(on_server), error=str(error))
+                continue
+            for fork in let_go:
                 log.warning("fork_skipped", shard=fork.shard, topic=fork.chain[0], source_shard=fork.chain[1],
                             position=fork.position)  # fmt: skip
         await self._ask_for_what_lacks(books)
@@ -108,7 +117,7 @@ class Upkeep:
             return
         chains = {shard: relay.chains for shard, relay in relays.items()}
         logs = await self._store.log_heads(list(relays))  # after the chains, which must not end above it
-        heads = [head_of(self._service, shard, logs[shard], of_shard) for shard, of_shard in chains.items()]
+        heads = [head_of(self._service, shard, logs[shard], chains[shard]) for shard in chains if shard in logs]
         await self._publisher.publish([head_message(head) for head in heads])
         await self._mend(relays)
 
@@ -124,7 +133,10 @@ class Upkeep:
         }
         found = await self._signals.firsts(parts_of(list(self._whole.values())))
         for whole in self._whole.values():
-            await whole.look(found)
+            try:
+                await whole.look(found)
+            except StoreDown as error:  # the servers of other shards may be there
+                log.warning("mending_waits", shard=whole.relay.shard, error=str(error))
 
     def _wholeness(self, relay: Relay) -> Wholeness:
         return Wholeness(relay, self._store, self._store, self._clock)

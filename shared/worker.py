@@ -12,11 +12,12 @@ from shared.clock import clock_from
 from shared.contracts.topics import consumed_by
 from shared.decider import Registry
 from shared.drain import end_within
-from shared.errors import Fenced, OwnFault, StoreDown
+from shared.errors import Fenced, Misplaced, OwnFault, StoreDown
 from shared.eventlog.forks import Forks
 from shared.eventlog.held_shard import HeldShard, MakeParts, Surroundings
 from shared.eventlog.old_copy import old_copies
 from shared.eventlog.orders import ParkedOrders
+from shared.eventlog.placed_store import PlacedStore
 from shared.eventlog.ports import Record, Stray
 from shared.eventlog.postgres import PostgresStore
 from shared.faults import arm_from
@@ -24,6 +25,7 @@ from shared.kafka.inbox import Inbox
 from shared.kafka.publisher import KafkaPublisher
 from shared.kafka.signals import KafkaSignals
 from shared.kafka.tails import KafkaTails
+from shared.postgres.placement import Placement
 from shared.settings import ProcessSettings
 from shared.telemetry import metrics
 from shared.telemetry.collector import settle
@@ -46,13 +48,13 @@ class Worker:
         service = registry.service
         self._registry = registry
         self._settings = settings
-        self._store = PostgresStore(settings.postgres_dsn, service)
-        self._orders = ParkedOrders(settings.postgres_dsn)
+        placement = settings.placement
+        self._store = _store(placement, service)
+        self._orders = {dsn: ParkedOrders(dsn) for dsn in placement.servers}
         self._publisher = KafkaPublisher(settings.kafka_bootstrap, f"{service}-{settings.instance}")
         self._around = Surroundings(
             registry=registry,
-            shards=settings.shards,
-            dsn=settings.postgres_dsn,
+            placement=placement,
             store=self._store,
             publisher=self._publisher,
             orders=self._orders,
@@ -75,7 +77,7 @@ class Worker:
             settings.instance,
             in_hand=BATCHES_IN_HAND,
         )
-        self._forks = Forks(settings.postgres_dsn)
+        self._forks = [(shards, Forks(dsn)) for dsn, shards in placement.servers.items()]
         self._upkeep = Upkeep(
             service,
             settings.instance,
@@ -95,6 +97,8 @@ class Worker:
 
     async def start(self) -> None:
         """Serve health and join the group; shards come when they are assigned."""
+        if isinstance(self._store, PlacedStore):
+            await self._store.check()
         await self._health.start()
         await self._inbox.start()
         self._keeping = asyncio.get_running_loop().create_task(self._upkeep.run())
@@ -109,14 +113,18 @@ class Worker:
         await self._give_up(list(self._held))
         await self._publisher.stop()
         await self._store.close()
-        await self._orders.close()
-        await self._forks.close()
+        await asyncio.gather(*(orders.close() for orders in self._orders.values()))
+        await asyncio.gather(*(forks.close() for _, forks in self._forks))
         await self._health.stop()
 
     async def _take(self, shards: Sequence[int]) -> None:
         """Take the shards whose store is no old copy; the inbox asks again where one is, until its tail is adopted."""
         service = self._registry.service
-        ahead = await old_copies(service, shards, self._store, KafkaTails(self._settings.kafka_bootstrap))
+        tails = KafkaTails(self._settings.kafka_bootstrap)
+        ahead: dict[int, OwnFault] = {}
+        for shard in shards:
+            store = self._store.of(shard) if isinstance(self._store, PlacedStore) else self._store
+            ahead |= await old_copies(service, [shard], store, tails)
         for shard in shards:
             self._stopped(shard, "rolled_back" if shard in ahead else None)
             if shard in ahead and shard not in self._refused:
@@ -210,12 +218,22 @@ class Worker:
         return health_of(checks, {shard: one.health() for shard, one in held.items()}, self._inbox.lag())
 
 
+def _store(placement: Placement, service: str) -> PostgresStore | PlacedStore:
+    if len(placement.servers) == 1:
+        return PostgresStore(placement.dsns[0], service)
+    return PlacedStore(placement, lambda dsn: PostgresStore(dsn, service))
+
+
 async def _run(registry: Registry, settings: ProcessSettings, make_parts: MakeParts) -> int:
     worker = Worker(registry, settings, make_parts)
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
-    await worker.start()
+    try:
+        await worker.start()
+    except Misplaced as error:
+        log.critical("shards_misplaced", error=str(error))
+        return 1
     settle()
     worker.failed.add_done_callback(lambda failed: stopped.set())
     await stopped.wait()

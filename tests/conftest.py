@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,14 +59,20 @@ def postgres_admin_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def service_database(postgres_admin_dsn: str) -> Iterator[ServiceDatabase]:
-    """Return `make(service, shards=8, mode=None, migrations=None)`: each call gives a database of its own."""
+    """Return `make(service, shards=8, mode=None, migrations=None, placed=None)`: each call gives a new database."""
     made: list[str] = []
     numbers = itertools.count()
 
-    def make(service: str, shards: int = 8, mode: str | None = None, migrations: Path | None = None) -> Database:
+    def make(
+        service: str,
+        shards: int = 8,
+        mode: str | None = None,
+        migrations: Path | None = None,
+        placed: Collection[int] | None = None,
+    ) -> Database:
         name = f"test_{service}_{os.getpid()}_{next(numbers)}"
         made.append(name)
-        provision(postgres_admin_dsn, service, shards, database=name, mode=mode, migrations=migrations)
+        provision(postgres_admin_dsn, service, shards, database=name, mode=mode, migrations=migrations, placed=placed)
         admin_dsn = make_conninfo(postgres_admin_dsn, dbname=name)
         return Database(name, admin_dsn, make_conninfo(admin_dsn, user=f"piperoll_{service}"))
 

@@ -40,7 +40,7 @@ def adopt_tail(
     with _servers(state, dsn, bootstrap) as address:
         where = database(state, dsn, service)
         try:
-            adopted = asyncio.run(_adopt(service, shard, shards, where, address))
+            adopted = asyncio.run(adopt(service, shard, shards, where, address))
         except PiperollError as error:
             raise LocalStackError(str(error)) from error
         ordered = order_release_of_adopted(where, shard)
@@ -71,7 +71,8 @@ def _servers(state: Path, dsn: str | None, bootstrap: str | None) -> Iterator[st
         yield running
 
 
-async def _adopt(service: str, shard: int, shards: int, dsn: str, bootstrap: str) -> "Adopted":
+async def adopt(service: str, shard: int, shards: int, dsn: str, bootstrap: str) -> "Adopted":
+    """Adopt a shard's tail over these servers; the errors are those of `Adoption.run`."""
     from shared.eventlog.adopt import Adoption
     from shared.eventlog.postgres import PostgresStore
     from shared.kafka.tails import KafkaTails

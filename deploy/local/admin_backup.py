@@ -54,5 +54,6 @@ def restore(
     typer.echo("the people database was restored too" if done.people_loaded else "the people database is as it was")
     for service, shards in done.behind.items():
         for shard in shards:
-            typer.echo(f"behind its topic: run `piperoll admin adopt-tail {service} {shard} --state {state}`")
+            command = f"piperoll admin adopt-tail {service} {shard} --state {state}"
+            typer.echo(f"still behind its topics (docs/runbooks/rolled-back-store.md): `{command}`")
     typer.echo(f"restored in {done.seconds:.1f} s; once the stack runs, take a new backup: nothing is archived before")

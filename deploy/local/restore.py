@@ -25,17 +25,21 @@ from deploy.local.keeper import Keeper
 from deploy.local.layout import SERVICES, SHARDS
 from deploy.local.leftovers import sweep_recorded
 from deploy.local.stack import Stack
+from shared.errors import PiperollError
 
 RECOVERY_LIMIT_S = 3600.0
+Shards = Mapping[str, tuple[int, ...]]
+"""Shards by service."""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did: where the old data lies now, and which shards a topic is ahead of, by service."""
+    """What a restore did: where the old data lies now; whose tail was adopted, and who is still behind its topics."""
 
     moved_aside: Path | None
     people_loaded: bool
-    behind: Mapping[str, tuple[int, ...]]
+    adopted: Shards
+    behind: Shards
     seconds: float
 
 
@@ -65,20 +69,45 @@ def restore(state: StateFolder, folder: Path, *, replace: bool = False, say: Say
         say("loading the people database ...")
         _load_people(state, dump)
     say("comparing the logs with their topics ...")
-    return Restored(moved_aside, dump is not None, behind_topics(state), time.monotonic() - began)
+    adopted, behind = adopt_tails(state, say)
+    return Restored(moved_aside, dump is not None, adopted, behind, time.monotonic() - began)
 
 
-def behind_topics(state: StateFolder) -> dict[str, tuple[int, ...]]:
-    """Return the shards, by service, whose topic holds what their log has lost."""
+def adopt_tails(state: StateFolder, say: Say) -> tuple[Shards, Shards]:
+    """Have each log that is behind its topics adopt what it lacks; return the shards that did and those that cannot."""
     from shared.kafka.topics import ensure_topics
 
+    adopted: dict[str, tuple[int, ...]] = {}
+    behind: dict[str, tuple[int, ...]] = {}
     with Stack(state.path, only=("postgres", "kafka")) as stack:
         asyncio.run(ensure_topics(stack.bootstrap, SHARDS))
-        found = {service: asyncio.run(_behind(stack, service)) for service in sorted({one.service for one in SERVICES})}
-    return {service: shards for service, shards in found.items() if shards}
+        for service in sorted({one.service for one in SERVICES}):
+            for shard in asyncio.run(_behind(stack, service)):
+                done = _adopt(stack, service, shard, say)
+                into = adopted if done else behind
+                into[service] = (*into.get(service, ()), shard)
+    return adopted, behind
+
+
+def _adopt(stack: Stack, service: str, shard: int, say: Say) -> bool:
+    from psycopg.conninfo import make_conninfo
+
+    from deploy.local.admin_adopt import adopt
+    from deploy.local.admin_parked import order_release_of_adopted
+
+    where = make_conninfo(stack.admin_dsn, dbname=f"piperoll_{service}")
+    try:
+        found = asyncio.run(adopt(service, shard, SHARDS, where, stack.bootstrap))
+        order_release_of_adopted(where, shard)
+    except PiperollError as error:
+        say(f"{service} shard {shard} was not adopted: {error}")
+        return False
+    say(f"{service} shard {shard}: adopted positions {found.before + 1} to {found.after} from its topics")
+    return True
 
 
 async def _behind(stack: Stack, service: str) -> tuple[int, ...]:
+    """Return the shards whose topic holds what their log has lost."""
     from shared.eventlog.old_copy import old_copies
     from shared.eventlog.postgres import PostgresStore
     from shared.kafka.tails import KafkaTails

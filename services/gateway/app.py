@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in ("http", "worker"):
         print("usage: python -m services.gateway.app http|worker", file=sys.stderr)
         return 2
-    settings = GatewaySettings()  # type: ignore[call-arg]
+    settings = GatewaySettings()
     configure("gateway", settings.instance, settings.log_level)
     arm_from(os.environ)
     return uvloop.run(_http(settings) if arguments[0] == "http" else _worker(settings))

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from shared.settings import ProcessSettings
+from shared.settings import OneServerSettings
 
 
-class GatewaySettings(ProcessSettings):
+class GatewaySettings(OneServerSettings):
     """`PIPEROLL_*`. HTTP processes ask Kafka only at their start; the worker never reads the rest of these.
 
     `card_webhook_secret` may name several, by commas, while one is being replaced. Rates are requests per minute and

@@ -83,7 +83,7 @@ class GatewayWorker:
             consumed_by(SERVICE),
             self._store,
             self._publisher,
-            self._forks,
+            [(range(settings.shards), self._forks)],
             partial(KafkaSignals, settings.kafka_bootstrap, f"{SERVICE}-{settings.instance}-signals", settings.shards),
             self._clock,
             lambda: self._by_shard,

@@ -1,6 +1,7 @@
 """Alarms that the ledger's own log calls for."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import psycopg
@@ -68,20 +69,24 @@ class BooksAlarm:
         while True:
             await asyncio.sleep(self._every_s)
             try:
-                await asyncio.to_thread(self._measure, self._context.dsn)
+                await asyncio.to_thread(self._measure)
             except psycopg.Error as error:
                 log.warning("books_not_measured", error=repr(error))
 
-    def _measure(self, dsn: str) -> None:
-        minor = trial_balance_minor(dsn)
+    def _measure(self) -> None:
+        dsns = self._context.dsns
+        minor = sum(map(trial_balance_minor, dsns))
         metrics.TRIAL_BALANCE_MINOR.set(minor)
         if minor:
             log.critical("trial_balance_is_not_zero", minor=minor)
-        for account, unexplained in unexplained_minor(dsn).items():
+        open_minor = Counter[str]()
+        for dsn in dsns:
+            open_minor.update(unexplained_minor(dsn))
+        for account, unexplained in open_minor.items():
             metrics.UNEXPLAINED_MINOR.labels(account).set(unexplained)
             if unexplained:
                 log.error("exceptions_unexplained", account=account, minor=unexplained)
-        late = late_payouts(dsn)
+        late = sum(map(late_payouts, dsns))
         metrics.PAYOUTS_LATE.set(late)
         if late:
             log.error("payouts_late", payouts=late)

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["http"]:
         from services.ledger.http.server import HttpProcess
 
-        settings = LedgerHttpSettings()  # type: ignore[call-arg]
+        settings = LedgerHttpSettings()
         configure("ledger", settings.instance, settings.log_level)
         arm_from(os.environ)
         uvloop.run(HttpProcess(settings).run())

@@ -1,13 +1,13 @@
 """What the ledger reads from its environment."""
 
-from shared.settings import ProcessSettings
+from shared.settings import OneServerSettings, ProcessSettings
 
 
 class LedgerSettings(ProcessSettings):
     """`PIPEROLL_*` of a worker: what every process reads, and no more."""
 
 
-class LedgerHttpSettings(ProcessSettings):
+class LedgerHttpSettings(OneServerSettings):
     """`PIPEROLL_*` of an HTTP process, which never reads `kafka_bootstrap`.
 
     `staff_rate_per_min` is requests per minute and principal in one process.

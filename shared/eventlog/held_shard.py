@@ -1,7 +1,7 @@
 """A shard while this worker holds it: its writer, its relay and the parts that follow its log."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -13,10 +13,11 @@ from shared.eventlog.cursors import Verdict
 from shared.eventlog.orders import ParkedOrders
 from shared.eventlog.parked_alarm import ParkedAlarm
 from shared.eventlog.parking import dead_letter
+from shared.eventlog.placed_store import LogStore
 from shared.eventlog.ports import EventRow, Outgoing, Parked, Publisher, Record, Store, Stray
-from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.relay import Relay
 from shared.eventlog.writer import Writer
+from shared.postgres.placement import Placement
 from shared.telemetry import metrics
 from shared.telemetry.health import ShardHealth
 from shared.telemetry.logs import logger
@@ -30,7 +31,10 @@ DRAIN_S = 8.0
 
 @dataclass(frozen=True)
 class ShardContext:
-    """What a part of a held shard may use. `dsn` is the service's database; days begin and end in `zone`."""
+    """What a part of a held shard may use. Days begin and end in `zone`.
+
+    `dsn` is the service's database on the shard's own server, `others` are those on other servers.
+    """
 
     service: str
     shard: int
@@ -41,6 +45,12 @@ class ShardContext:
     dsn: str
     zone: ZoneInfo
     publisher: Publisher
+    others: tuple[str, ...] = ()
+
+    @property
+    def dsns(self) -> tuple[str, ...]:
+        """Every database of the service, the shard's own first: what is asked of all shards is asked of all of them."""
+        return (self.dsn, *self.others)
 
 
 class ShardPart(Protocol):
@@ -65,11 +75,10 @@ class Surroundings:
     """What all held shards of a process share."""
 
     registry: Registry
-    shards: int
-    dsn: str
-    store: PostgresStore
+    placement: Placement
+    store: LogStore
     publisher: Publisher
-    orders: ParkedOrders
+    orders: Mapping[str, ParkedOrders]
     clock: Clock
     zone: ZoneInfo
     make_parts: MakeParts
@@ -81,17 +90,17 @@ class HeldShard:
     """Starts in the order writer, relay, parts and stops in the other."""
 
     def __init__(self, around: Surroundings, shard: int) -> None:
-        service = around.registry.service
+        service, shards = around.registry.service, len(around.placement.dsns)
         self.writer = Writer(
             around.registry, shard, around.store, around.clock, around.zone, self.committed, self.parked
         )
-        self.relay = Relay(
-            service, shard, around.store, around.store, around.publisher, around.clock, shards=around.shards
-        )
+        self.relay = Relay(service, shard, around.store, around.store, around.publisher, around.clock, shards=shards)
+        dsn, *others = around.placement.from_shard(shard)
         self.context = ShardContext(
-            service, shard, around.shards, self.writer, around.store, around.clock, around.dsn, around.zone,
-            around.publisher,
+            service, shard, shards, self.writer, around.store, around.clock, dsn, around.zone, around.publisher,
+            tuple(others),
         )  # fmt: skip
+        self._orders = around.orders[dsn]
         self._around = around
         self._parts: Sequence[ShardPart] = ()
         self._tasks: list[asyncio.Task[None]] = []
@@ -171,11 +180,11 @@ class HeldShard:
                 if again:
                     await self.writer.obey(again)
                     again = []
-                orders = await self._around.orders.waiting(self.context.shard)
+                orders = await self._orders.waiting(self.context.shard)
                 if orders:
                     await self.writer.obey(orders)
-                    await self._around.orders.done(self.context.shard, orders)
-                await self._parked_long.look(self._around.orders, any_parked=bool(self.writer.holds))
+                    await self._orders.done(self.context.shard, orders)
+                await self._parked_long.look(self._orders, any_parked=bool(self.writer.holds))
             except StoreDown as error:
                 log.warning("orders_wait", shard=self.context.shard, error=str(error))
             for (topic, source_shard), trouble in self.writer.book.alarms(self.context.clock.monotonic()):

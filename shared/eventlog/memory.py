@@ -243,7 +243,7 @@ class MemoryStore(MemoryPlaces):
 
     async def ends(self, shards: Sequence[int]) -> dict[int, int]:
         self._answer()
-        return {shard: self.shards[shard].next_position - 1 for shard in shards}
+        return {shard: self.shards[shard].next_position - 1 for shard in shards if shard in self.shards}
 
     async def log_heads(self, shards: Sequence[int]) -> dict[int, tuple[int, bytes]]:
         self._answer()

@@ -5,6 +5,7 @@ them, may read and add events and never change one. Passwords are the operator's
 """
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,23 @@ def provision(
     database: str | None = None,
     mode: str | None = None,
     migrations: Path | None = None,
+    placed: Collection[int] | None = None,
 ) -> None:
     """Make or bring up the roles and the database of a service with its event log of `shards` shards.
 
+    `placed` are the shards of these that lie on this server; all of them unless named.
+
     `database` is `piperoll_<service>` unless named; `mode` of new shards is `shared` for the gateway, else `owned`;
     `migrations` is the service's own folder, `services/<service>/migrations` unless named, and may be missing.
-    Another number of shards than the database was made with raises ProvisionRefused.
+    Other shards than the database was made with raise ProvisionRefused.
     """
     if not _SERVICE.match(service):
         raise ValueError(f"{service!r} is no name of a service")
     if shards < 1:
         raise ValueError("a log has at least one shard")
+    wanted = sorted(range(shards) if placed is None else placed)
+    if not wanted or not set(wanted) <= set(range(shards)):
+        raise ValueError(f"of shards 0 to {shards - 1} a server has at least one and no other, not {wanted}")
     name = database or f"piperoll_{service}"
     owner, user = f"piperoll_{service}_migrator", f"piperoll_{service}"
     _make_database(admin_dsn, name, owner, [user])
@@ -57,15 +64,17 @@ def provision(
     if own.is_dir():
         folders.append(Folder(service, own))
     with _connect(admin_dsn, name) as connection:
-        there = _count_shards(connection)
-        if there not in (0, shards):
+        there = _shards_of(connection)
+        if len(there) not in (0, len(wanted)):
             raise ProvisionRefused(
-                f"database {name} was made with {there} shards and {shards} are asked for: "
+                f"database {name} was made with {len(there)} shards and {len(wanted)} are asked for: "
                 "the number of shards is fixed for life"
             )
+        if there not in ([], wanted):
+            raise ProvisionRefused(f"database {name} was made with shards {there} and {wanted} are asked for")
         migrate(connection, folders, role=owner, settings=[("piperoll.service_role", user)])
-        if there == 0:
-            _make_shards(connection, shards, mode or _mode_of(service), owner, user)
+        if not there:
+            _make_shards(connection, wanted, mode or _mode_of(service), owner, user)
 
 
 def provision_people(admin_dsn: str, *, database: str = "piperoll_people") -> None:
@@ -140,17 +149,16 @@ def _mode_of(service: str) -> str:
     return "shared" if service in _SHARED_MODE_SERVICES else "owned"
 
 
-def _count_shards(connection: Connection) -> int:
+def _shards_of(connection: Connection) -> list[int]:
     there = connection.execute("SELECT to_regclass('public.shard') IS NOT NULL").fetchone()
     if there is None or not there[0]:
-        return 0
-    row = connection.execute("SELECT count(*) FROM public.shard").fetchone()
-    return int(row[0]) if row else 0
+        return []
+    return [shard for (shard,) in connection.execute("SELECT shard FROM public.shard ORDER BY shard").fetchall()]
 
 
-def _make_shards(connection: Connection, shards: int, mode: str, owner: str, user: str) -> None:
+def _make_shards(connection: Connection, shards: list[int], mode: str, owner: str, user: str) -> None:
     with connection.transaction():
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(owner)))
         connection.execute("LOCK TABLE shard IN EXCLUSIVE MODE")
-        if _count_shards(connection) == 0:
-            connection.execute("SELECT create_shard(n, %s, %s) FROM generate_series(0, %s) n", (mode, user, shards - 1))
+        if not _shards_of(connection):
+            connection.execute("SELECT create_shard(n, %s, %s) FROM unnest(%s::integer[]) n", (mode, user, shards))

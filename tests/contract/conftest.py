@@ -11,10 +11,10 @@ import pytest
 from shared import faults
 from shared.eventlog.ports import Mode
 from tests.conftest import Database, ServiceDatabase
-from tests.contract.store_adapters import SHARDS, Adapter, MemoryAdapter, PostgresAdapter
+from tests.contract.store_adapters import SHARDS, Adapter, MemoryAdapter, PlacedAdapter, PostgresAdapter
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "postgres", "placed"])
 def kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     return kind
@@ -52,6 +52,9 @@ def wipe(database: Database) -> None:
 async def adapter(kind: str, mode: Mode, request: pytest.FixtureRequest) -> AsyncIterator[Adapter]:
     if kind == "memory":
         yield MemoryAdapter(mode)
+        return
+    if kind == "placed":
+        yield PlacedAdapter(mode)
         return
     databases: Callable[[Mode], Database] = request.getfixturevalue("log_databases")
     postgres = PostgresAdapter(databases(mode))

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
@@ -14,9 +14,11 @@ from shared import faults
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.old_copy import TimelineStore
+from shared.eventlog.placed_store import PlacedStore
 from shared.eventlog.places import ChainStore
 from shared.eventlog.ports import Batch, EventRow, Held, Mode, Seeks, Store
 from shared.eventlog.postgres import PostgresStore
+from shared.postgres.placement import Placement
 from tests.conftest import Database
 
 SHARDS = 4
@@ -25,8 +27,15 @@ SIDE_SQL = {"request": "INSERT INTO test_side SELECT * FROM unnest($1::text[], $
 SideRow = tuple[object, ...]
 
 
-class LogStore(Store, ChainStore, TimelineStore, Seeks, Protocol):
+class LogStore(Store, ChainStore, Seeks, Protocol):
     async def close(self) -> None: ...
+
+
+def timelines(store: LogStore) -> TimelineStore:
+    """Return the log as one server has it: a timeline is a server's."""
+    found: Any = store.of(0) if isinstance(store, PlacedStore) else store
+    server: TimelineStore = found
+    return server
 
 
 class Adapter(Protocol):
@@ -59,6 +68,33 @@ class MemoryAdapter:
 
     def side_rows(self) -> Sequence[SideRow]:
         return self.memory.side.get("request", [])
+
+
+class PlacedAdapter:
+    """Two servers that share the shards, by turns; a shared log lies on one of them, as its commits span shards."""
+
+    def __init__(self, mode: Mode) -> None:
+        dsns = tuple("first" if mode is Mode.SHARED or shard % 2 else "second" for shard in range(SHARDS))
+        self.placement = Placement(dsns)
+        self.servers = {dsn: memory_with(shards, mode) for dsn, shards in self.placement.servers.items()}
+        self.store: LogStore = self.another()
+
+    async def append_unanswered(self, batch: Batch, *, stored: bool) -> None:
+        self.servers[self.placement.dsns[batch.shard]].lose_commit(stored=stored)
+        await self.store.append(batch)
+
+    def another(self) -> LogStore:
+        return PlacedStore(self.placement, self.servers.__getitem__)
+
+    def side_rows(self) -> Sequence[SideRow]:
+        return self.servers["first"].side.get("request", [])
+
+
+def memory_with(shards: Sequence[int], mode: Mode) -> MemoryStore:
+    """Return a server that has these shards and no other."""
+    memory = MemoryStore(SHARDS, mode=mode)
+    memory.shards = {shard: memory.shards[shard] for shard in shards}
+    return memory
 
 
 class PostgresAdapter:

@@ -20,6 +20,7 @@ from tests.contract.store_adapters import (
     after,
     batch,
     row,
+    timelines,
     tree_hash,
 )
 
@@ -236,12 +237,13 @@ async def test_how_partitions_began_is_kept_for_those_on_which_the_shard_has_rec
 
 
 async def test_a_log_remembers_on_which_timeline_of_which_server_it_was_whole(owned: Adapter) -> None:
-    now = await owned.store.timeline()
-    assert await owned.another().timeline() == now
-    await owned.store.save_timeline([0, 1], Timeline(now.system_identifier, 7))
-    await owned.store.save_timeline([1], now)
-    await owned.store.save_timeline([], now)
-    assert await owned.another().known_timelines([0, 1, 2]) == {0: Timeline(now.system_identifier, 7), 1: now}
+    store, again = timelines(owned.store), timelines(owned.another())
+    now = await store.timeline()
+    assert await again.timeline() == now
+    await store.save_timeline([0, 1], Timeline(now.system_identifier, 7))
+    await store.save_timeline([1], now)
+    await store.save_timeline([], now)
+    assert await again.known_timelines([0, 1, 2]) == {0: Timeline(now.system_identifier, 7), 1: now}
 
 
 async def test_the_heads_of_logs_are_their_ends_and_compact_ranges(owned: Adapter) -> None:

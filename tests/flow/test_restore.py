@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import psycopg
+import pytest
 
 from deploy.demo.books import parked, read_books
 from deploy.demo.proofs import projections_equal, verified_shards
@@ -65,7 +66,8 @@ def destroy_books(stack: Stack) -> None:
     shutil.rmtree(stack.state.postgres)
 
 
-async def test_books_that_were_destroyed_come_back_with_every_payment_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("archived", [True, False], ids=["archived WAL", "no WAL since the backup"])
+async def test_books_that_were_destroyed_come_back_with_every_payment_once(tmp_path: Path, archived: bool) -> None:
     state, folder = tmp_path / "state", tmp_path / "backup"
     with Stack(state) as stack:
         async with portal_of(stack) as portal:
@@ -74,9 +76,13 @@ async def test_books_that_were_destroyed_come_back_with_every_payment_once(tmp_p
             paid += during + await pay(portal, 6)
             written = logs_of(stack)
         destroy_books(stack)
+    if not archived:
+        for segment in (folder / "wal").iterdir():
+            segment.unlink()
     done = await asyncio.to_thread(restore, StateFolder(state), folder)
     assert done.moved_aside is None
     assert done.behind == {}
+    assert set(done.adopted) == (set() if archived else set(SERVICES))
     with Stack(state) as stack:
         kept = logs_of(stack)
         assert {place: kept[place][: len(log)] for place, log in written.items()} == written

@@ -15,12 +15,14 @@ from shared.contracts.event import Actor, Event
 from shared.eventlog.command import Answer, Submitted
 from shared.eventlog.held_shard import ShardContext, ShardPart
 from shared.eventlog.memory import MemoryPublisher
+from shared.eventlog.placed_store import LogStore, PlacedStore
 from shared.eventlog.ports import EventRow, Publisher
 from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.projection_runner import ProjectionRunner
 from shared.eventlog.projections import positions_of
 from shared.eventlog.writer import Writer
 from shared.ids import event_id, root_of_record
+from shared.postgres.placement import Placement
 
 SHARDS = 2
 BILLING = Actor("system", "billing")
@@ -77,10 +79,15 @@ async def held_shard(
     make_parts: MakeParts = projections_only,
     clock: Clock | None = None,
     publisher: Publisher | None = None,
+    placement: Placement | None = None,
 ) -> AsyncIterator[LedgerShard]:
-    """Hold one shard of a ledger's database until the block ends."""
+    """Hold one shard of a ledger's database until the block ends; `placement` says where the other shards lie."""
     clock = clock or SystemClock()
-    store = PostgresStore(dsn, "ledger")
+    store: LogStore = PostgresStore(dsn, "ledger")
+    others: Sequence[str] = ()
+    if placement is not None:
+        store = PlacedStore(placement, lambda one: PostgresStore(one, "ledger"))
+        _, *others = placement.from_shard(shard)
     parts: list[ShardPart] = []
 
     def committed(rows: Sequence[EventRow]) -> None:
@@ -90,7 +97,9 @@ async def held_shard(
     zone = ZoneInfo("America/New_York")
     writer = Writer(REGISTRY, shard, store, clock, zone, committed)
     await writer.take_over()
-    context = ShardContext("ledger", shard, SHARDS, writer, store, clock, dsn, zone, publisher or MemoryPublisher())
+    context = ShardContext(
+        "ledger", shard, SHARDS, writer, store, clock, dsn, zone, publisher or MemoryPublisher(), tuple(others)
+    )
     running = asyncio.get_running_loop().create_task(writer.run())
     parts.extend(make_parts(context))
     for part in parts:

@@ -126,7 +126,7 @@ class JournalKeeper:
 
     async def _held(self, plans: Sequence[ChangePlan]) -> Held:
         ends = await self._context.store.ends(range(self._context.shards))
-        while (found := await asyncio.to_thread(held, self._context.dsn, plans, ends)) is None:
+        while (found := await asyncio.to_thread(held, self._context.dsns, plans, ends)) is None:
             await asyncio.sleep(WAIT_FOR_PROJECTIONS_S)
         return found
 

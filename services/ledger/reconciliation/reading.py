@@ -1,6 +1,8 @@
 """Both sides of the reconciled accounts as of one moment, over all shards, at named positions."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -46,24 +48,40 @@ class Account(msgspec.Struct, frozen=True):
     review: ReviewExceptions
 
 
-def read(connection: psycopg.Connection[Any], shard: int, ends: Mapping[int, int]) -> tuple[Account, ...] | None:
-    """Return the accounts that `shard` has reports of, their newest 35 days, from one snapshot of the database.
+Cursors = Sequence[psycopg.Cursor[Any]]
+"""One snapshot of each of the ledger's databases, the one that has the reports first."""
 
-    None where a shard's projection has not reached its log's end in `ends`.
+
+def read(
+    connections: Sequence[psycopg.Connection[Any]], shard: int, ends: Mapping[int, int]
+) -> tuple[Account, ...] | None:
+    """Return the accounts that `shard` has reports of, their newest 35 days, from one snapshot of each database.
+
+    `connections` are to all of the ledger's databases, that of `shard` first. None where a shard's projection has not
+    reached its log's end in `ends`.
     """
-    with connection.transaction(), connection.cursor() as cursor:
-        as_of_one_moment(cursor, ReconciliationLines())
-        positions = positions_of(cursor, ReconciliationLines.name, ReconciliationLines.version, "ledger")
+    with ExitStack() as snapshots:
+        cursors = [_snapshot(snapshots, connection) for connection in connections]
+        positions: dict[int, int] = {}
+        for cursor in cursors:
+            positions |= positions_of(cursor, ReconciliationLines.name, ReconciliationLines.version, "ledger")
         if any(positions.get(number, 0) < end for number, end in ends.items()):
             return None
         named = {str(number): position for number, position in sorted(positions.items())}
-        reports = [Report(*row) for row in cursor.execute(_SQL["reports"], (shard, DAYS_LOOKED_AT)).fetchall()]
+        reports = [Report(*row) for row in cursors[0].execute(_SQL["reports"], (shard, DAYS_LOOKED_AT)).fetchall()]
         return tuple(
-            _account(cursor, account, days, named)
+            _account(cursors, account, days, named)
             for _, of_account in groupby(reports, key=lambda report: report.place)
             for days in [list(of_account)]
             for account in _accounts(days[0].account)
         )
+
+
+def _snapshot(snapshots: ExitStack, connection: psycopg.Connection[Any]) -> psycopg.Cursor[Any]:
+    snapshots.enter_context(connection.transaction())
+    cursor = snapshots.enter_context(connection.cursor())
+    as_of_one_moment(cursor, ReconciliationLines())
+    return cursor
 
 
 def _accounts(reported: ReconciledAccount) -> Iterator[ReconciledAccount]:
@@ -73,13 +91,11 @@ def _accounts(reported: ReconciledAccount) -> Iterator[ReconciledAccount]:
         yield "1126"
 
 
-def _account(
-    cursor: psycopg.Cursor[Any], account: ReconciledAccount, reports: list[Report], positions: dict[str, int]
-) -> Account:
+def _account(cursors: Cursors, account: ReconciledAccount, reports: list[Report], positions: dict[str, int]) -> Account:
     newest = reports[-1]
     place = {"account": account, "sub_key": newest.sub_key, "currency": newest.currency}
-    book = [(day, int(minor)) for day, minor in cursor.execute(_SQL["book_days"], place)]
-    matches = _matches(cursor.execute(_SQL["uneven"], {**place, "since": reports[0].day}).fetchall())
+    book = [(day, int(minor)) for cursor in cursors for day, minor in cursor.execute(_SQL["book_days"], place)]
+    matches = _matches(_uneven(cursors, {**place, "since": reports[0].day}))
     found = payouts_open(matches, newest.day) if account == "1126" else open_on(account, matches, newest.day)
     days = tuple(
         ReconcileDay(
@@ -98,6 +114,19 @@ def _account(
         account=account, sub_key=newest.sub_key, currency=newest.currency, found=found, positions=positions
     )
     return Account(newest.tenant, newest.taken_at, days, review)
+
+
+def _uneven(cursors: Cursors, place: Mapping[str, str]) -> list[tuple[Any, ...]]:
+    """Return all lines of the references that are uneven in any of the databases, summed by reference and day."""
+    found = [row for cursor in cursors for row in cursor.execute(_SQL["uneven"], place).fetchall()]
+    if len(cursors) == 1:
+        return found
+    asked = {**place, "references": sorted({row[0] for row in found})}
+    sides: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for cursor in cursors:
+        for reference, day, *figures in cursor.execute(_SQL["moved"], asked).fetchall():
+            sides[reference, day].update(dict(enumerate(figures)))
+    return [(*where, *(figures[column] for column in range(4))) for where, figures in sorted(sides.items())]
 
 
 def _matches(rows: list[tuple[Any, ...]]) -> tuple[Match, ...]:

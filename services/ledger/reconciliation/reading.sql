@@ -27,3 +27,8 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS moved
 ORDER BY uneven.reference COLLATE "C", day;
+
+-- name: moved
+SELECT reference, day::text, book_count, book_minor, outside_count, outside_minor FROM reconciliation_match
+WHERE account = %(account)s AND sub_key = %(sub_key)s AND currency = %(currency)s
+    AND reference = ANY (%(references)s::text[]);

@@ -28,6 +28,7 @@ from shared.telemetry.logs import logger
 
 log = logger(__name__)
 
+APPLICATION = "piperoll-ledger-reconciliation"
 LOOK_EVERY_S = 2.0
 WAIT_FOR_PROJECTIONS_S = 0.1
 RETRY_S = 1.0
@@ -52,7 +53,7 @@ class Reconciler:
         self._reported: dict[tuple[str, str, str, str], bytes] = {}
         self._wake = asyncio.Event()
         self._stopping = False
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connections: list[psycopg.Connection[Any]] = []
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -135,15 +136,13 @@ class Reconciler:
         )
 
     def _read(self, ends: Mapping[int, int]) -> tuple[Account, ...] | None:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                conninfo(self._context.dsn, "piperoll-ledger-reconciliation"), autocommit=True
-            )
-        return read(self._connection, self._context.shard, ends)
+        for dsn in self._context.dsns[len(self._connections) :]:
+            self._connections.append(psycopg.connect(conninfo(dsn, APPLICATION), autocommit=True))
+        return read(self._connections, self._context.shard, ends)
 
     async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        connections, self._connections = self._connections, []
+        for connection in connections:
             with suppress(psycopg.Error):
                 await asyncio.to_thread(connection.close)
 

@@ -74,7 +74,7 @@ class TrialReporter:
             return
         ends = await context.store.ends(range(context.shards))
         if (today, ends) != self._seen:
-            while (found := await asyncio.to_thread(ended_days, (context.dsn,), today, ends, self._is_ours)) is None:
+            while (found := await asyncio.to_thread(ended_days, context.dsns, today, ends, self._is_ours)) is None:
                 await asyncio.sleep(WAIT_FOR_PROJECTIONS_S)
             for books in found:
                 await self._report(books)

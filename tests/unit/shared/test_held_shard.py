@@ -14,6 +14,7 @@ from shared.eventlog.cursors import GAP_ALARM_S, Trouble, Verdict
 from shared.eventlog.held_shard import HeldShard, ShardContext, ShardPart, Surroundings
 from shared.eventlog.memory import MemoryPublisher, MemoryStore
 from shared.eventlog.ports import EventRow, Order, Parked, Shelved
+from shared.postgres.placement import Placement
 from shared.telemetry import metrics
 
 SHARD = 0
@@ -64,11 +65,10 @@ def held_with(
     return HeldShard(
         Surroundings(
             registry=Registry(service="billing", kinds=(), handlers={}),
-            shards=1,
-            dsn="",
+            placement=Placement.on_one("", 1),
             store=store,
             publisher=MemoryPublisher(),
-            orders=orders,
+            orders={"": orders},
             clock=SystemClock(),
             zone=ZoneInfo("UTC"),
             make_parts=make_parts,

@@ -31,6 +31,7 @@ GOALS: dict[str, Goal] = {
     "post.batch_8000": _at_least(28_000, 50_000),
     "post.cpu_us": _at_most(45, 28),
     "post.two_shards": _at_least(42_000, 65_000),
+    "post.two_shards.ratio": _at_least(1.4),
     "post.callers_1": _at_least(500, 1_000),
     "post.callers_16": _at_least(3_000, 6_000),
     "post.callers_64": _at_least(8_000, 14_000),

@@ -48,7 +48,7 @@ def run(admin_dsn: str) -> list[dict[str, object]]:
     with _database(admin_dsn) as dsn:
         records = uvloop.run(_one_shard(admin_dsn, dsn))
     with _database(admin_dsn) as dsn:
-        return [*records, _two_shards(dsn)]
+        return [*records, *uvloop.run(_two_shards(dsn))]
 
 
 def run_long(admin_dsn: str, events: int = 10_000_000) -> list[dict[str, object]]:
@@ -259,12 +259,8 @@ async def _growth(dsn: str, commands: int = 60_000) -> list[dict[str, object]]:
     return [record("post.growth_ratio", "of an empty store", ratios)]
 
 
-def _two_shards(dsn: str) -> dict[str, object]:
-    """Return what two worker processes post together on a shard each; the baseline is one of them alone."""
-    return uvloop.run(_in_processes(dsn))
-
-
-async def _in_processes(dsn: str, commands: int = 60_000) -> dict[str, object]:
+async def _two_shards(dsn: str, commands: int = 60_000) -> list[dict[str, object]]:
+    """Return what two worker processes post together on a shard each, and how often that of one alone."""
     both, alone = [], []
     for number in range(RUNS):
         one = await _posted_by(dsn, [0], commands)
@@ -272,7 +268,8 @@ async def _in_processes(dsn: str, commands: int = 60_000) -> dict[str, object]:
         alone.append(one)
         both.append(two)
         _say(f"post.two_shards run {number + 1}: {two:,.0f}/s, one alone {one:,.0f}/s")
-    return record("post.two_shards", "entries/s", both, alone)
+    shares = [two / one for two, one in zip(both, alone, strict=True)]
+    return [record("post.two_shards", "entries/s", both, alone), record("post.two_shards.ratio", "of one", shares)]
 
 
 async def _posted_by(dsn: str, shards: Sequence[int], commands: int) -> float:

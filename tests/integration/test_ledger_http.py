@@ -242,6 +242,26 @@ async def test_a_read_waits_until_it_is_as_new_as_its_caller(books: Books) -> No
     assert (late.status, late.body["code"]) == (503, "position_not_reached")
 
 
+async def test_what_the_projections_have_not_folded_is_not_ready_and_never_taken_for_nothing(
+    service_database: ServiceDatabase,
+) -> None:
+    database = service_database("ledger", SHARDS)
+    async with (
+        held_shard(database.dsn, HERE, lambda context: ()) as shard,
+        ledger_http(database.dsn, SHARDS) as finance,
+    ):
+        await shard.tell(*PAID)
+        replies = [
+            await finance.get(path)
+            for path in (f"/v1/balances?account_id={ACCOUNT}", f"/v1/entries?payment_id={PAYMENT}")
+        ]
+        from_the_log = await finance.get(f"/v1/entries?account_id={ACCOUNT}")
+
+    assert [(reply.status, reply.body["code"]) for reply in replies] == [(503, "history_not_ready")] * 2
+    assert {reply.header("retry-after") for reply in replies} == {"1"}
+    assert len(from_the_log.body["items"]) == 4
+
+
 @pytest.mark.parametrize("role", ["member", "assister", "support"])
 async def test_who_does_not_keep_or_check_books_reads_nothing(books: Books, role: str) -> None:
     reply = await books.finance.get(f"/v1/balances?account_id={ACCOUNT}", bearer(role, ACCOUNT))

@@ -50,5 +50,9 @@ class Accounts:
         is not ready.
         """
         await self.check(call, account_id)
-        if not await self._reaching.is_whole(self.shard_of(call, account_id)):
+        await self.be_whole(self.shard_of(call, account_id))
+
+    async def be_whole(self, shard: int) -> None:
+        """Return where the projections here have folded all of a shard's log; else what is not found may be there."""
+        if not await self._reaching.is_whole(shard):
             raise Problem("history_not_ready", headers=((b"retry-after", b"1"),))

@@ -96,6 +96,7 @@ class Entries:
         parameters = (payment_id.encode(), call.principal.tenant.encode(), int8(before), int8(limit + 1), *days)
         rows = await self._reads.ask("entries_of_payment", *parameters, shard=shard)
         if not rows and before == NEWEST:
+            await self._accounts.be_whole(shard)
             raise Problem("payment_unknown", "payment_id")
         return _page(call, rows, limit, "p")
 

@@ -80,8 +80,8 @@ def consumed(
     for record in records:
         if first_id(place_of(record)) in stored:
             continue
-        cause = None if place_of(record) in went_on else _cause(registry, record, held)
-        if cause is None:
+        cause = _cause(registry, record, held)
+        if cause is None or (cause in (ADOPTED, BEHIND) and place_of(record) in went_on):
             continue
         result.parked.append(parked_record(record, cause))
         if record.key:
@@ -103,17 +103,29 @@ def _cause(registry: Registry, record: Record, held: Container[str]) -> str | No
 
 
 def _went_on(records: Sequence[Record], rows: Sequence[EventRow], stored: Mapping[bytes, int]) -> Container[Place]:
-    """Return the records whose household has an event at or after the first one of any later record of their chain."""
-    newest = {row.stream: row.position for row in rows}
+    """Return the records that did not hold their household: it has an event that came after they had been read.
+
+    Such an event is at or after the first one of any later record of their chain, and comes from a command or from a
+    later record of the chain: what was released in front of a parked record proves nothing.
+    """
+    last = {(row.event_id[: _ROOT.size]): row.position for row in rows}
+    newest: dict[str, int] = {}
+    for row in rows:
+        if row.event_id[0] != RELAYED:
+            newest[row.stream] = row.position
     found: set[Place] = set()
     later: dict[ChainKey, int] = {}
+    told: dict[tuple[ChainKey, str], int] = {}
     for record in reversed(records):
-        chain = (record.topic, record.source_shard)
-        if newest.get(record.key, 0) >= later.get(chain, newest.get(record.key, 0) + 1):
-            found.add(place_of(record))
-        position = stored.get(first_id(place_of(record)))
+        chain, place = (record.topic, record.source_shard), place_of(record)
+        proof = max(newest.get(record.key, 0), told.get((chain, record.key), 0))
+        if proof >= later.get(chain, proof + 1):
+            found.add(place)
+        position = stored.get(first_id(place))
         if position is not None:
             later[chain] = min(position, later.get(chain, position))
+            newest_of_record = last[first_id(place)[: _ROOT.size]]
+            told[chain, record.key] = max(newest_of_record, told.get((chain, record.key), 0))
     return found
 
 

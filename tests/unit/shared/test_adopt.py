@@ -166,6 +166,14 @@ STEPS = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @example([("record", "acc_1", "later"), ("record", "acc_1", "en"), ("record", "acc_2", "en")])
+@example([
+    ("record", "acc_1", "later"), ("record", "acc_1", "bytes"), ("mend", "", ""), ("record", "acc_2", "en"),
+    ("release", "", ""),
+])  # fmt: skip
+@example([
+    ("record", "acc_1", "later"), ("record", "acc_1", "xx"), ("mend", "", ""), ("record", "acc_2", "en"),
+    ("release", "", ""),
+])  # fmt: skip
 @example([("record", "acc_1", "even"), ("record", "acc_1", "en"), ("record", "acc_2", "en")])
 @given(st.lists(STEPS, max_size=14).filter(lambda steps: not ({"acc_1"} & _commanded(steps) and _even(steps))))
 @quiet

@@ -18,6 +18,7 @@ from deploy.local.program import Program
 
 ARCHIVE = "archive"
 """The program's name among the stack's."""
+_FORGET_BEGUN = 'find "$0" -name "*.partial" -size -16777216c -delete; exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,28 @@ class Archive:
         write_atomically(state.archive, json.dumps(asdict(self)) + "\n")
 
     def program(self, admin_dsn: str, log: Path) -> Program:
-        """Return what receives the WAL; it waits while the server is away, and goes on where it stopped."""
+        """Return what receives the WAL; it ends when the server does, and goes on where it stopped.
+
+        A segment that was begun when the receiver was killed is not full of zeros yet and holds nothing: the receiver
+        would refuse it for ever, so it is removed first.
+        """
         receive = str(postgres.binaries() / "pg_receivewal")
         return Program(
             name=ARCHIVE,
-            argv=(receive, "--directory", self.folder, "--slot", self.slot, "--dbname", admin_dsn),
+            argv=(
+                "/bin/sh",
+                "-c",
+                _FORGET_BEGUN,
+                self.folder,
+                receive,
+                "--directory",
+                self.folder,
+                "--slot",
+                self.slot,
+                "--no-loop",
+                "--dbname",
+                admin_dsn,
+            ),
             env=postgres.environment(),
             probe=archive_ready(admin_dsn),
             log=log,

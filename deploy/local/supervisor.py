@@ -65,11 +65,11 @@ class Supervisor:
                     self._keep(program)
 
     async def wait_ready(self, limit_s: float) -> None:
-        """Return when every program that should run answers."""
+        """Return when every program that should run answers, the archiver apart: the stack works without it."""
         deadline = asyncio.get_running_loop().time() + limit_s
         async with asyncio.TaskGroup() as group:
             for keeper in self.keepers.values():
-                if keeper.wanted:
+                if keeper.wanted and keeper.program.name != ARCHIVE:
                     group.create_task(keeper.wait_ready(deadline))
 
     async def stop(self) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,7 @@ from deploy.local.folder import StateFolder
 from deploy.local.postgres import binaries
 from deploy.local.restore import restore
 from deploy.local.stack import Stack
+from deploy.local.status import read
 from shared.people.reader import PeopleReader
 from shared.people.sealing import Erased, MasterKey
 from shared.people.writer import PeopleWriter
@@ -67,6 +69,13 @@ def until_archived(stack: Stack) -> None:
         while books.execute("SELECT 1 FROM pg_stat_replication WHERE write_lsn >= %s", row).fetchone() is None:
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def slots(stack: Stack) -> list[tuple[str, bool]]:
@@ -143,6 +152,30 @@ def test_a_newer_backup_takes_the_archive_over_and_the_server_keeps_wal_for_it_a
     assert archive is not None
     assert archive.folder == str(tmp_path / "second" / "wal")
     assert slots(stack) == [(archive.slot, True)]
+
+
+def test_a_segment_that_was_only_begun_when_the_archiver_was_killed_does_not_end_archiving(
+    stack: Stack, tmp_path: Path
+) -> None:
+    backup.take(stack.state, tmp_path / "backup")
+    note(stack, "before")
+    until_archived(stack)
+    stack.stop_process("archive")
+    [begun] = (tmp_path / "backup" / "wal").glob("*.partial")
+    os.truncate(begun, 4_194_304)
+    stack.start_process("archive")
+    note(stack, "after")
+    until_archived(stack)
+
+
+def test_a_stack_whose_backup_was_deleted_starts_and_says_that_nothing_is_archived(tmp_path: Path) -> None:
+    with Stack(tmp_path / "state", only=("postgres", "people")) as stack:
+        databases.prepare_people(stack.people_admin_dsn)
+        backup.take(stack.state, tmp_path / "backup")
+    shutil.rmtree(tmp_path / "backup")
+    with Stack(tmp_path / "state", only=("postgres", "people")) as stack:
+        until(lambda: "archive" in {one.name for one in read(stack.state).processes if not one.is_well})
+        assert {one.name for one in read(stack.state).processes if one.is_well} == {"postgres", "people"}
 
 
 def test_a_backup_is_never_written_over(stack: Stack, tmp_path: Path) -> None:

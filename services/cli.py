@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from deploy.local.options import DEFAULT_STATE, State
+
 app = typer.Typer(
     name="piperoll",
     help="Piperoll, an event-sourced payment ledger: its local stack and its demo.",
@@ -21,9 +23,6 @@ clock_app = typer.Typer(
     help="The stack's own time, ahead of the machine's.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(clock_app, name="clock")
-
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
-DEFAULT_STATE = Path(".piperoll")
 
 
 @app.command()

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.local.errors import LocalStackError, NotRunningError
+from deploy.local.options import DEFAULT_STATE, State
 
 if TYPE_CHECKING:
     from shared.eventlog.adopt import Adopted
-
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
-DEFAULT_STATE = Path(".piperoll")
 
 
 def mount(admin: typer.Typer) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
-DEFAULT_STATE = Path(".piperoll")
+from deploy.local.options import DEFAULT_STATE, State
 
 
 def mount(admin: typer.Typer) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import typer
 
-from deploy.local.admin_parked import DEFAULT_STATE, SERVICES, WAIT_S, Dsn, Service, State, database, run
+from deploy.local.admin_parked import SERVICES, WAIT_S, Dsn, Service, database, run
 from deploy.local.errors import LocalStackError
+from deploy.local.options import DEFAULT_STATE, State
 
 app = typer.Typer(help="Chains on which two records claim one place.", no_args_is_help=True, rich_markup_mode=None)
 SQL = Path(__file__).with_suffix(".sql")

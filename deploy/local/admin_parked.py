@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.local.errors import LocalStackError
+from deploy.local.options import DEFAULT_STATE, State
 
 app = typer.Typer(help="Records that wait for a person.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,11 +20,9 @@ SERVICES = ("gateway", "billing", "ledger", "notifier")
 WAIT_S = 15.0
 _SQL = Path(__file__).with_suffix(".sql")
 
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="DSN of that service's database, as an operator who may order.")]
 Service = Annotated[str, typer.Argument(help="Whose shard parked it: gateway, billing, ledger, notifier.")]
 Place = Annotated[str, typer.Argument(help="Which record, as `list` prints it: SHARD/TOPIC/SOURCE/POSITION.")]
-DEFAULT_STATE = Path(".piperoll")
 
 
 def mount(admin: typer.Typer) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.local.errors import LocalStackError
+from deploy.local.options import DEFAULT_STATE, State
 
 if TYPE_CHECKING:
     from shared.eventlog.origin import Origin, Positions
@@ -23,11 +24,9 @@ app = typer.Typer(
 
 SERVICES = ("gateway", "ledger", "notifier")
 
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
 Dsn = Annotated[str | None, typer.Option("--dsn", help="DSN of the service's database, in place of the stack's.")]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka's address, for the gateway's; else that of the stack.")]
 Name = Annotated[str, typer.Argument(help="Which projection, as `list` prints it.")]
-DEFAULT_STATE = Path(".piperoll")
 
 
 def mount(admin: typer.Typer) -> None:

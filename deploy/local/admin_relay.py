@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.local.errors import LocalStackError
+from deploy.local.options import DEFAULT_STATE, State
 
 if TYPE_CHECKING:
     from shared.contracts.chains import Refill
-
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="The stack's state folder.")]
-DEFAULT_STATE = Path(".piperoll")
 
 
 def mount(admin: typer.Typer) -> None:

@@ -44,11 +44,6 @@ class Operation:
         """Whether it needs an `Idempotency-Key`."""
         return self.body is not None
 
-    @property
-    def waits_for_position(self) -> bool:
-        """Whether it takes `min_position`."""
-        return any(parameter is MIN_POSITION for parameter in self.parameters)
-
 
 MIN_POSITION = Parameter(
     "min_position",

@@ -74,8 +74,3 @@ def is_return_url(text: str) -> bool:
     if not host or "@" in parts.netloc or port == 0:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
-
-
-def is_key(key: str) -> bool:
-    """Tell whether a text is of printable ASCII only."""
-    return key.isascii() and key.isprintable()

@@ -20,7 +20,7 @@ from shared.contracts.ledger import (
     ReportTaken,
     StatementTaken,
 )
-from shared.eventlog.projections import Placed
+from shared.eventlog.projections import Placed, send, send_by_key
 from shared.postgres.queries import queries
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
@@ -92,21 +92,15 @@ class ReconciliationLines:
                     cursor.execute(_SQL["put_exception"], _exception(placed, changed))
 
     def _add(self, cursor: psycopg.Cursor[Any], lines: dict[tuple[int, int, int], Line]) -> None:
-        cursor.execute(_SQL["add_lines"], _columns([line.row() for line in lines.values()]))
+        send(cursor, _SQL["add_lines"], [line.row() for line in lines.values()])
         new = [lines[place] for place in sorted(cursor.fetchall())]
         days: dict[tuple[int, str, str, str, str], int] = {}
         for line in new:
             if line.booked_minor:
                 key = (line.shard, line.account, line.sub_key, line.currency, line.day)
                 days[key] = days.get(key, 0) + line.booked_minor
-        if days:
-            cursor.execute(_SQL["add_book_days"], _columns([(*key, days[key]) for key in sorted(days)]))
-        if new:
-            cursor.execute(_SQL["add_matches"], _columns(_matches(new)))
-
-
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+        send_by_key(cursor, _SQL["add_book_days"], {key: (minor,) for key, minor in days.items()})
+        send(cursor, _SQL["add_matches"], _matches(new))
 
 
 def _lines(placed: Placed) -> Iterator[Line]:

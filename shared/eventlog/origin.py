@@ -14,7 +14,8 @@ Chain = tuple[str, int]
 """A service and one shard of its log."""
 Positions = dict[Chain, int]
 
-FLUSH_AT = 200_000
+FLUSH_AT = 250_000
+"""So many keys may be in memory, some 300 bytes each."""
 
 
 class Origin(Protocol):
@@ -62,17 +63,26 @@ def fold_range(
 ) -> None:
     """Fold from after one position up to another of each chain, into what the search path names."""
     if isinstance(projection, Gathering):
-        gathered: dict[Any, Any] = {}
-        for chain, (after, until) in ranges.items():
-            with closing(origin.events(chain, after, until, projection.event, projection.part)) as pieces:
-                for events in pieces:
-                    projection.gather(gathered, events)
-                    if len(gathered) >= FLUSH_AT:
-                        projection.flush(cursor, gathered)
-                        gathered.clear()
-        projection.flush(cursor, gathered)
+        for sums in gathered(projection, origin, ranges):
+            projection.set_aside(cursor, sums)
+        projection.put(cursor)
         return
     for chain, (after, until) in ranges.items():
         with closing(origin.facts(chain, after, until)) as batches:
             for facts in batches:
                 projection.apply(cursor, facts)
+
+
+def gathered(
+    projection: Gathering, origin: Origin, ranges: Mapping[Chain, tuple[int, int]]
+) -> Iterator[Mapping[Any, Any]]:
+    """Yield what the facts add up to, in parts of a bounded number of keys; each is valid until the next."""
+    sums: dict[Any, Any] = {}
+    for chain, (after, until) in ranges.items():
+        with closing(origin.events(chain, after, until, projection.event, projection.part)) as pieces:
+            for events in pieces:
+                projection.gather(sums, events)
+                if len(sums) >= FLUSH_AT:
+                    yield sums
+                    sums.clear()
+    yield sums

@@ -43,10 +43,12 @@ class Projection(Protocol):
 
 @runtime_checkable
 class Gathering(Projection, Protocol):
-    """A projection whose facts add up in memory, so that a rebuild sends its rows once for very many of them.
+    """A projection whose facts add up in memory, so that a rebuild writes each of its rows once.
 
-    It folds one type of event, `event`, and reads no more of it than `part` has, and its position; `apply` is `gather`
-    into an empty dictionary and `flush` of it. A batch that a rebuild gathers may be of several shards.
+    It folds one type of event, `event`, and reads no more of it than `part` has, and its position. A batch that a
+    rebuild gathers may be of several shards. What has no room in memory is set aside in the session, keys of earlier
+    parts among it, and all of it is put into the tables together: to add each part to the rows of the one before is
+    many times slower.
     """
 
     event: type[Event]
@@ -54,7 +56,9 @@ class Gathering(Projection, Protocol):
 
     def gather(self, gathered: dict[Any, Any], events: Iterable[tuple[int, Any]]) -> None: ...
 
-    def flush(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, Any]) -> None: ...
+    def set_aside(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, Any]) -> None: ...
+
+    def put(self, cursor: psycopg.Cursor[Any]) -> None: ...
 
 
 def send(cursor: psycopg.Cursor[Any], statement: str, rows: Sequence[Sequence[object]]) -> None:

@@ -8,9 +8,9 @@ projection as it was; the next one begins at nothing.
 
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from shared.errors import OwnFault, WorldFault
 from shared.eventlog import scratch
-from shared.eventlog.origin import Chain, Origin, Positions, fold_range
-from shared.eventlog.projections import CHANNEL, Projection
+from shared.eventlog.origin import Chain, Origin, Positions, fold_range, gathered
+from shared.eventlog.projections import CHANNEL, Gathering, Projection
 from shared.faults import Point, reach
 from shared.postgres.queries import queries
 from shared.postgres.settings import IDLE_IN_TRANSACTION_TIMEOUT_MS, conninfo
@@ -198,10 +198,23 @@ def fold_into(
     schema: str,
     ranges: Mapping[Chain, tuple[int, int]],
 ) -> None:
-    """Fold ranges into scratch tables, in transactions of a bounded number of facts."""
+    """Fold ranges into scratch tables, in transactions of a bounded number of facts; none is open while sums gather."""
+
+    @contextmanager
+    def inside() -> Iterator[psycopg.Cursor[Any]]:
+        with connection.transaction(), connection.cursor() as cursor, scratch.inside(cursor, schema):
+            yield cursor
+
+    if isinstance(projection, Gathering):
+        for sums in gathered(projection, origin, ranges):
+            with inside() as cursor:
+                projection.set_aside(cursor, sums)
+        with inside() as cursor:
+            projection.put(cursor)
+        return
     for chain, (after, until) in ranges.items():
         for start in range(after, until, STEP):
-            with connection.transaction(), connection.cursor() as cursor, scratch.inside(cursor, schema):
+            with inside() as cursor:
                 fold_range(cursor, projection, origin, {chain: (start, min(until, start + STEP))})
 
 

@@ -17,21 +17,23 @@ from psycopg.conninfo import make_conninfo
 from deploy.local.stack import Stack
 from shared.postgres.provision import provision
 from tests.bench import flow, http, kafka, post, posted, projection, reads, relay, sizes, store, workers
-from tests.bench.entries import filled_store
+from tests.bench.entries import accounts_of, filled_store
 from tests.bench.goals import GOALS, Goal
-from tests.bench.machine import described
+from tests.bench.machine import described, say
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-FILLED_DATABASE, FILLED_HOUSEHOLDS = "piperoll_filled_bench", 50_000
+FILLED_HOUSEHOLDS, FILLED_SHARDS = 50_000, 2
 FILLED_EVENTS, FILLED_EVENTS_LONG = 1_000_000, 10_000_000
 Records = list[dict[str, object]]
 
 
-def _filled(stack: Stack, events: int = FILLED_EVENTS) -> str:
-    """Return the superuser's DSN on a ledger's database of one shard with so many events, filled once per run."""
-    provision(stack.admin_dsn, "ledger", 1, database=FILLED_DATABASE)
-    dsn = make_conninfo(stack.admin_dsn, dbname=FILLED_DATABASE)
-    filled_store(dsn, events, FILLED_HOUSEHOLDS)
+def _filled(stack: Stack, events: int = FILLED_EVENTS, shards: int = FILLED_SHARDS) -> str:
+    """Return the superuser's DSN on a ledger's database with so many events in equal shards, filled once per run."""
+    database = f"piperoll_filled_bench_{shards}"
+    provision(stack.admin_dsn, "ledger", shards, database=database)
+    dsn = make_conninfo(stack.admin_dsn, dbname=database)
+    for shard in range(shards):
+        filled_store(dsn, events // shards, accounts_of(FILLED_HOUSEHOLDS, shard, shards), shard)
     return dsn
 
 
@@ -40,8 +42,8 @@ BENCHES: dict[str, Callable[[Stack], Records]] = {
     "sizes": sizes.run,
     "kafka": lambda stack: kafka.run(stack, BUILD),
     "relay": lambda stack: relay.run(stack, _filled(stack)),
-    "read": lambda stack: reads.run(stack, BUILD, _filled(stack), FILLED_HOUSEHOLDS),
-    "projection": lambda stack: projection.rebuild_rate(stack.admin_dsn),
+    "projection": lambda stack: projection.run(_filled(stack), FILLED_EVENTS, FILLED_HOUSEHOLDS),
+    "read": lambda stack: reads.run(stack, BUILD, _filled(stack), FILLED_HOUSEHOLDS, FILLED_SHARDS),
 }
 """On PostgreSQL, a broker and an identity provider, without services."""
 WHOLE: dict[str, Callable[[Stack], Records]] = {
@@ -52,7 +54,7 @@ WHOLE: dict[str, Callable[[Stack], Records]] = {
 """On the whole stack, the services in it."""
 LONG: dict[str, Callable[[Stack], Records]] = {
     "growth": lambda stack: post.run_long(stack.admin_dsn),
-    "cold_start": lambda stack: workers.cold_start(_filled(stack, FILLED_EVENTS_LONG)),
+    "cold_start": lambda stack: workers.cold_start(_filled(stack, FILLED_EVENTS_LONG, 1)),
 }
 """On a log of 10,000,000 events."""
 ALONE: dict[str, Callable[[], Records]] = {"store": store.run}
@@ -67,6 +69,7 @@ def main() -> int:
     arguments = parser.parse_args()
     names = arguments.names or ([*LONG] if arguments.long else usual)
     BUILD.mkdir(exist_ok=True)
+    began = time.monotonic()
     records: Records = []
     for name in names:
         if name in ALONE:
@@ -76,7 +79,9 @@ def main() -> int:
     told = {"machine": described(), "records": records}
     file = BUILD / ("bench-long.json" if arguments.long else "bench.json")
     file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    return _tell(records)
+    held = _tell(records)
+    say(f"all of it: {time.monotonic() - began:.0f} s")
+    return held
 
 
 def _on_a_stack(
@@ -104,7 +109,7 @@ def _stack(only: Sequence[str] | None) -> Iterator[Stack]:
 def _timed(name: str, run: Callable[[], Records]) -> Records:
     began = time.monotonic()
     records = run()
-    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    say(f"{name}: {time.monotonic() - began:.0f} s")
     return records
 
 

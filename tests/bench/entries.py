@@ -1,6 +1,5 @@
 """A ledger's log filled fast: valid envelopes, gapless versions, the right Merkle head, by COPY."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,8 +11,10 @@ from shared.contracts.ledger import AccountCode, EntryPosted, Posting
 from shared.eventlog.append_rows import copy_buffer
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import EventRow
-from shared.ids import event_id, root_of_record
+from shared.ids import event_id, root_of_record, shard_of
+from tests.bench.machine import say
 
+TENANT = "demo"
 AT_ONCE = 20_000
 MINOR = 1_250
 
@@ -23,12 +24,17 @@ def account_of(number: int) -> str:
     return f"acc_{number:023d}"
 
 
-def entry_rows(first: int, count: int, households: int, shard: int = 0) -> list[EventRow]:
+def accounts_of(households: int, shard: int = 0, shards: int = 1) -> list[str]:
+    """Return those of the first so many households that are the shard's."""
+    accounts = map(account_of, range(households))
+    return [account for account in accounts if shards == 1 or shard_of(TENANT, account, shards) == shard]
+
+
+def entry_rows(first: int, count: int, accounts: Sequence[str], shard: int = 0) -> list[EventRow]:
     """Return entries of four postings at positions from `first`, the households in turn."""
     before, rows = _template(), []
     for position in range(first, first + count):
-        number, version = position % households, (position - 1) // households + 1
-        account = account_of(number)
+        account, version = accounts[position % len(accounts)], (position - 1) // len(accounts) + 1
         identity = event_id(root_of_record("billing", shard, position), 0)
         digits, versions = b"%026d" % position, b"%d" % version
         household, hexadecimal = account.encode(), identity.hex().encode()
@@ -54,7 +60,7 @@ def _template() -> list[bytes | int]:
         ),
     )  # fmt: skip
     envelope = Envelope(
-        tenant="demo", event_id="IDENTITY", type=EntryPosted.TYPE, stream="ACCOUNT", version=987654321,
+        tenant=TENANT, event_id="IDENTITY", type=EntryPosted.TYPE, stream="ACCOUNT", version=987654321,
         recorded_at="2027-01-04T15:00:00.000000Z", effective_date="2027-01-04", actor=Actor("system", "billing"),
         correlation="req_0_NUMBER", causation="IDENTITY", payload=encode_event(entry),
     )  # fmt: skip
@@ -75,8 +81,8 @@ def _cut(whole: bytes | int, hole: bytes, number: int) -> Iterator[bytes | int]:
         yield other
 
 
-def filled_store(dsn: str, events: int, households: int, shard: int = 0) -> None:
-    """Fill a shard up to `events` events; `dsn` is the superuser's on the ledger's database.
+def filled_store(dsn: str, events: int, accounts: Sequence[str], shard: int = 0) -> None:
+    """Fill a shard up to `events` events of its households; `dsn` is the superuser's on the ledger's database.
 
     One that is filled already stays as it is, so that benches share it.
     """
@@ -88,12 +94,12 @@ def filled_store(dsn: str, events: int, households: int, shard: int = 0) -> None
             return
         connection.execute("SET synchronous_commit = off")
         while position <= events:
-            rows = entry_rows(position, min(AT_ONCE, events - position + 1), households, shard)
+            rows = entry_rows(position, min(AT_ONCE, events - position + 1), accounts, shard)
             head = extend(head, position - 1, [leaf_hash(row.data) for row in rows])
             position += len(rows)
             _store(connection, rows, position, head)
-            if position % 1_000_000 < AT_ONCE:
-                print(f"filled: {position - 1:,} events", file=sys.stderr, flush=True)
+            if position % 1_000_000 < AT_ONCE or position > events:
+                say(f"filled: {position - 1:,} events of shard {shard}")
         connection.execute(f"VACUUM ANALYZE event_{int(shard)}")
         connection.execute("CHECKPOINT")
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -15,12 +14,12 @@ from deploy.demo.rota import plan
 from deploy.demo.scene import OUTCOME_WITHIN_S
 from deploy.local.identity import token
 from deploy.local.stack import Stack
-from tests.bench.machine import RUNS, durable_commits_per_s, record
+from tests.bench.machine import RUNS, durable_commits_per_s, record, say
 
 PAYMENTS = 600
 AT_ONCE = 64
 PACE_PER_S = 5
-PACED = 60
+PACED = 50
 
 
 def run(stack: Stack) -> list[dict[str, object]]:
@@ -31,12 +30,12 @@ def run(stack: Stack) -> list[dict[str, object]]:
     p99s: list[float] = []
     for number in range(RUNS):
         rates.append(asyncio.run(_throughput(stack, 1000 + number)))
-        print(f"flow.payments run {number + 1}: {rates[-1]:.0f}/s", file=sys.stderr)
+        say(f"flow.payments run {number + 1}: {rates[-1]:.0f}/s")
     for number in range(RUNS):
         told = percentiles(asyncio.run(_latencies(stack, 2000 + number)))
         p50s.append(told["p50"])
         p99s.append(told["p99"])
-        print(f"flow.latency run {number + 1}: p50 {told['p50']} ms p99 {told['p99']} ms", file=sys.stderr)
+        say(f"flow.latency run {number + 1}: p50 {told['p50']} ms p99 {told['p99']} ms")
     commit_ms = 1000 / commits
     return [
         record("flow.payments", "payments/s", rates, commits),

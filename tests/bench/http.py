@@ -1,7 +1,6 @@
 """POST /v1/payments until 202: the gateway with two server processes, relay and broker on, downstream stopped."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -13,10 +12,10 @@ from deploy.demo.client import Client
 from deploy.local.identity import token
 from deploy.local.stack import Stack
 from tests.bench.loading import bare, load, load_generator, request, write_requests
-from tests.bench.machine import RUNS, record
+from tests.bench.machine import RUNS, record, say
 
 HOUSEHOLDS = 200
-SECONDS = 4
+SECONDS = 3
 CONNECTIONS = (1, 64)
 DOWNSTREAM = ("billing", "ledger", "notifier")
 _keys = count(1)
@@ -79,7 +78,7 @@ def _measure(
         told = load(program, stack.ports["gateway-http"], connections, SECONDS, requests).only(202)
         rates.append(told.per_s)
         tails.append(told.p99_ms)
-        print(f"{name} run {number + 1}: {rates[-1]:.0f}/s p99 {tails[-1]:.1f} ms", file=sys.stderr)
+        say(f"{name} run {number + 1}: {rates[-1]:.0f}/s p99 {tails[-1]:.1f} ms")
     baseline = bare(program, connections, SECONDS / 2, requests)
     return [
         record(name, "requests/s", rates, baseline.per_s),

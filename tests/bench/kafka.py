@@ -17,14 +17,14 @@ from shared.kafka.topics import ensure_topics
 from shared.postgres.provision import provision
 from tests.bench.courier import Courier, courier
 from tests.bench.facts import Facts, new_accounts
-from tests.bench.machine import RUNS, percentile, record
+from tests.bench.machine import RUNS, percentile, record, say
 
 HOUSEHOLDS = 10_000
 ACTIVE_HOUSEHOLDS = 100_000
 MEGABYTE = 1024 * 1024
-COMMANDS = 100_000
+COMMANDS, BARE_COMMANDS = 60_000, 30_000
 HALF_LOAD_PER_S = 5_000
-HALF_LOAD_S = 5
+HALF_LOAD_S, BARE_LOAD_S = 5, 2
 WARM_UP = 10_000
 BARE = Topic(name="bench.bare.v1", producer="bench", consumers=("bench",), kind="events")
 
@@ -74,17 +74,18 @@ async def _measure(bootstrap: str, facts: Facts) -> list[dict[str, object]]:
         record_bytes = await _record_bytes(ours, facts)
         for number in range(RUNS):
             rates.append(await _throughput(ours, BILLING_EVENTS_TOPIC, facts, COMMANDS))
-            bare_rates.append(await _throughput(broker, BARE.name, bare, COMMANDS))
-            _say(f"kafka.one_partition run {number + 1}: {rates[-1]:,.0f}/s, broker alone {bare_rates[-1]:,.0f}/s")
+            bare_rates.append(await _throughput(broker, BARE.name, bare, BARE_COMMANDS))
+            say(f"kafka.one_partition run {number + 1}: {rates[-1]:,.0f}/s, broker alone {bare_rates[-1]:,.0f}/s")
         for number in range(RUNS):
-            for courier_, topic, source, kept in (
-                (ours, BILLING_EVENTS_TOPIC, facts, waits), (broker, BARE.name, bare, bare_waits),
-            ):  # fmt: skip
-                messages = source.sent(source.allocations(HALF_LOAD_PER_S * HALF_LOAD_S))
+            for courier_, topic, source, seconds, kept in (
+                (ours, BILLING_EVENTS_TOPIC, facts, HALF_LOAD_S, waits),
+                (broker, BARE.name, bare, BARE_LOAD_S, bare_waits),
+            ):
+                messages = source.sent(source.allocations(HALF_LOAD_PER_S * seconds))
                 found = await courier_.open_loop(topic, messages, HALF_LOAD_PER_S)
                 for share, values in kept.items():
                     values.append(percentile(found, share))
-            _say(f"kafka.half_load run {number + 1}: p50 {waits[50][-1]:.1f} ms, p99 {waits[99][-1]:.1f} ms")
+            say(f"kafka.half_load run {number + 1}: p50 {waits[50][-1]:.1f} ms, p99 {waits[99][-1]:.1f} ms")
     return [
         record("kafka.record_bytes", "bytes", [record_bytes]),
         record("kafka.one_partition", "commands/s", rates, bare_rates),
@@ -101,7 +102,7 @@ async def _memory(bootstrap: str, facts: Facts, pid: int) -> dict[str, object]:
         facts.join(new_accounts(ACTIVE_HOUSEHOLDS))
         for first in range(0, ACTIVE_HOUSEHOLDS, HOUSEHOLDS):
             await over.closed_loop(BILLING_EVENTS_TOPIC, facts.sent(facts.openings(HOUSEHOLDS)))
-            _say(f"worker.memory: {_resident_bytes(pid) / MEGABYTE:.0f} MB with {first + HOUSEHOLDS:,} households")
+            say(f"worker.memory: {_resident_bytes(pid) / MEGABYTE:.0f} MB with {first + HOUSEHOLDS:,} households")
         await _throughput(over, BILLING_EVENTS_TOPIC, facts, ACTIVE_HOUSEHOLDS)
         full = _resident_bytes(pid)
     return record("worker.memory", "MB", [full / MEGABYTE], empty / MEGABYTE, smaller_is_better=True)
@@ -126,7 +127,3 @@ def _resident_bytes(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"process {pid} says nothing of its memory")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

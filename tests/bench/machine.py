@@ -59,6 +59,11 @@ def record(
     }
 
 
+def say(text: str) -> None:
+    """Tell a person at once how far a run is; the figures themselves go to the standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def percentile(values: Sequence[float], share: int) -> float:
     """Return the value below which `share` percent of the values lie."""
     ordered = sorted(values)

@@ -29,8 +29,8 @@ from shared.eventlog.writer import Writer
 from shared.ids import account_id, digest_of, root_of_key
 from shared.postgres.provision import provision
 from shared.telemetry.collector import settle
-from tests.bench.entries import entry_rows, filled_store
-from tests.bench.machine import RUNS, CpuMeter, percentile, record, row_locked_transfers
+from tests.bench.entries import accounts_of, entry_rows, filled_store
+from tests.bench.machine import RUNS, CpuMeter, percentile, record, row_locked_transfers, say
 
 HOUSEHOLDS, FEW = 10_000, 16
 BATCHES = {1: 1_500, 100: 25_000, 1_000: 60_000, 8_000: 96_000}
@@ -54,7 +54,7 @@ def run(admin_dsn: str) -> list[dict[str, object]]:
 def run_long(admin_dsn: str, events: int = 10_000_000) -> list[dict[str, object]]:
     """Return `post.growth_ratio`: batches of 1,000 on a store of so many events beside those on an empty one."""
     with _database(admin_dsn) as dsn:
-        filled_store(make_conninfo(admin_dsn, dbname=DATABASE), events, HOUSEHOLDS)
+        filled_store(make_conninfo(admin_dsn, dbname=DATABASE), events, accounts_of(HOUSEHOLDS))
         return uvloop.run(_growth(dsn))
 
 
@@ -161,7 +161,7 @@ async def _batch_records(admin_dsn: str, writer: Writer, size: int, commands: in
             (await row_locked_transfers(admin_dsn, 1, 1.0))[0] if size == 1 else _copied(admin_dsn, commands, size)
         )
         beside.append(baseline)
-        _say(f"post.batch_{size} run {number + 1}: {rates[-1]:,.0f}/s, {costs[-1]:.1f} us, baseline {baseline:,.0f}/s")
+        say(f"post.batch_{size} run {number + 1}: {rates[-1]:,.0f}/s, {costs[-1]:.1f} us, baseline {baseline:,.0f}/s")
     records = [record(f"post.batch_{size}", "entries/s", rates, beside)]
     if size == 1_000:
         records.append(record("post.cpu_us", "us/entry", costs, smaller_is_better=True))
@@ -191,7 +191,8 @@ def _copied(admin_dsn: str, entries: int, size: int) -> float:
     """Return entries per second by COPY of ready buffers into the other shard's partition, `size` to a commit."""
     with psycopg.connect(make_conninfo(admin_dsn, dbname=DATABASE), autocommit=True) as connection:
         connection.execute("ALTER TABLE event_1 DISABLE TRIGGER USER; TRUNCATE event_1")
-        buffers = [copy_buffer(entry_rows(first, size, HOUSEHOLDS, 1)) for first in range(1, entries, size)]
+        accounts = accounts_of(HOUSEHOLDS)
+        buffers = [copy_buffer(entry_rows(first, size, accounts, 1)) for first in range(1, entries, size)]
         began = time.perf_counter()
         for buffer in buffers:
             with connection.cursor().copy("COPY event_1 FROM STDIN (FORMAT binary)") as copy:
@@ -202,7 +203,7 @@ def _copied(admin_dsn: str, entries: int, size: int) -> float:
 async def _callers_record(admin_dsn: str, writer: Writer, callers: int) -> dict[str, object]:
     rates, beside = [], []
     for number in range(RUNS):
-        work = iter(bills(int(60_000 * CALLERS_S) if callers > 1 else int(4_000 * CALLERS_S)))
+        work = iter(bills(int(30_000 * CALLERS_S) if callers > 1 else int(4_000 * CALLERS_S)))
         settle()
         waits: list[float] = []
         deadline = time.perf_counter() + CALLERS_S
@@ -217,7 +218,7 @@ async def _callers_record(admin_dsn: str, writer: Writer, callers: int) -> dict[
         rates.append(len(waits) / (time.perf_counter() - began))
         beside.append((await row_locked_transfers(admin_dsn, min(callers, 64), 1.0))[0])
         p50, p99 = percentile(waits, 50) * 1000, percentile(waits, 99) * 1000
-        _say(f"post.callers_{callers} run {number + 1}: {rates[-1]:,.0f}/s p50 {p50:.1f} p99 {p99:.1f} ms")
+        say(f"post.callers_{callers} run {number + 1}: {rates[-1]:,.0f}/s p50 {p50:.1f} p99 {p99:.1f} ms")
     return record(f"post.callers_{callers}", "entries/s", rates, beside)
 
 
@@ -233,7 +234,7 @@ async def _hot_record(writer: Writer, commands: int = 30_000) -> dict[str, objec
             rates.append(await _batches(writer, work, 1_000))
         hot, spread = _harmonic(rates[0], rates[3]), _harmonic(rates[1], rates[2])
         ratios.append(hot / spread)
-        _say(f"post.hot_ratio run {number + 1}: {hot:,.0f}/s hot, {spread:,.0f}/s spread")
+        say(f"post.hot_ratio run {number + 1}: {hot:,.0f}/s hot, {spread:,.0f}/s spread")
     return record("post.hot_ratio", "of spread load", ratios)
 
 
@@ -255,7 +256,7 @@ async def _growth(dsn: str, commands: int = 60_000) -> list[dict[str, object]]:
                 rates.append(await _batches(writer, work, 1_000))
             large, small = _harmonic(rates[0], rates[3]), _harmonic(rates[1], rates[2])
             ratios.append(large / small)
-            _say(f"post.growth_ratio run {number + 1}: {large:,.0f}/s full, {small:,.0f}/s empty")
+            say(f"post.growth_ratio run {number + 1}: {large:,.0f}/s full, {small:,.0f}/s empty")
     return [record("post.growth_ratio", "of an empty store", ratios)]
 
 
@@ -267,7 +268,7 @@ async def _two_shards(dsn: str, commands: int = 60_000) -> list[dict[str, object
         two = await _posted_by(dsn, [0, 1], commands)
         alone.append(one)
         both.append(two)
-        _say(f"post.two_shards run {number + 1}: {two:,.0f}/s, one alone {one:,.0f}/s")
+        say(f"post.two_shards run {number + 1}: {two:,.0f}/s, one alone {one:,.0f}/s")
     shares = [two / one for two, one in zip(both, alone, strict=True)]
     return [record("post.two_shards", "entries/s", both, alone), record("post.two_shards.ratio", "of one", shares)]
 
@@ -309,10 +310,6 @@ async def _child(shard: int, dsn: str, commands: int) -> None:
         await asyncio.to_thread(sys.stdin.readline)
         await _batches(writer, work, 1_000)
         print("done", flush=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A relay with a backlog: from the log in PostgreSQL to the broker's acknowledgement, one shard."""
 
 import asyncio
-import sys
 
 import psycopg
 import uvloop
@@ -17,8 +16,8 @@ from shared.eventlog.relay import Relay
 from shared.kafka.publisher import KafkaPublisher
 from shared.kafka.topics import ensure_topics
 from shared.telemetry.collector import settle
-from tests.bench.entries import entry_rows
-from tests.bench.machine import RUNS, record
+from tests.bench.entries import accounts_of, entry_rows
+from tests.bench.machine import RUNS, record, say
 
 BACKLOG = 200_000
 HOUSEHOLDS = 10_000
@@ -38,7 +37,7 @@ async def _measure(stack: Stack, admin: str) -> list[dict[str, object]]:
     publisher = KafkaPublisher(stack.bootstrap, "bench-relay")
     store = PostgresStore(make_conninfo(admin, user="piperoll_ledger"), "ledger")
     await publisher.start()
-    ready, _ = outgoing("ledger", 0, 1, entry_rows(1, BACKLOG // 4, HOUSEHOLDS), {})
+    ready, _ = outgoing("ledger", 0, 1, entry_rows(1, BACKLOG // 4, accounts_of(HOUSEHOLDS)), {})
     rates: list[float] = []
     bare: list[float] = []
     try:
@@ -48,7 +47,7 @@ async def _measure(stack: Stack, admin: str) -> list[dict[str, object]]:
             rates.append(await _catch_up(store, publisher))
             bare.append(await _publish(publisher, ready))
             said = f"{rates[-1]:,.0f} records/s, publisher alone {bare[-1]:,.0f}"
-            print(f"relay.catch_up run {number + 1}: {said}", file=sys.stderr, flush=True)
+            say(f"relay.catch_up run {number + 1}: {said}")
     finally:
         await publisher.stop()
         await store.close()

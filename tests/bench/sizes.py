@@ -10,7 +10,7 @@ from tests.bench.facts import Facts, new_accounts
 from tests.bench.held import Chain, held_writer
 from tests.bench.machine import RUNS, record
 
-ENTRIES = 200_000
+ENTRIES = 120_000
 HOUSEHOLDS = 10_000
 BATCH = 1_000
 DATABASE = "piperoll_sizes_bench"

@@ -33,6 +33,7 @@ from shared.eventlog.postgres import PostgresStore
 from shared.eventlog.recorder_mapper import stored_as
 from shared.ids import event_id, root_of_record
 from shared.postgres.provision import provision
+from tests.bench.machine import say
 
 RUNS, TURNS = 3, 2
 ENVELOPE_BYTES = 771
@@ -140,7 +141,7 @@ async def _copy_record(admin_dsn: str, batches: int) -> dict[str, object]:
             ours = statistics.harmonic_mean([one for one, _ in turns])
             bare = statistics.harmonic_mean([other for _, other in turns])
             ratios.append(ours / bare)
-            _say(f"store.copy_ratio run {number + 1}: {ours:,.0f} events/s, bare COPY {bare:,.0f}")
+            say(f"store.copy_ratio run {number + 1}: {ours:,.0f} events/s, bare COPY {bare:,.0f}")
     await store.close()
     return _record("store.copy_ratio", "of bare COPY", ratios, [1.0])
 
@@ -202,7 +203,7 @@ def _in_turn(name: str, ours: Callable[[], float], baseline: Callable[[], float]
         turns = [(ours(), baseline()) for _ in range(TURNS)]
         values.append(statistics.harmonic_mean([one for one, _ in turns]))
         baselines.append(statistics.harmonic_mean([other for _, other in turns]))
-        _say(f"{name} run {number + 1}: {values[-1]:,.0f} events/s, baseline {baselines[-1]:,.0f}")
+        say(f"{name} run {number + 1}: {values[-1]:,.0f} events/s, baseline {baselines[-1]:,.0f}")
     return _record(name, "events/s", values, baselines)
 
 
@@ -230,10 +231,6 @@ def _server() -> Iterator[str]:
         Stack(Path(folder) / "state", only=("postgres",)) as stack,
     ):
         yield stack.admin_dsn
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import psycopg
 from tests.bench.entries import account_of
 from tests.bench.facts import Facts
 from tests.bench.held import Chain, held_writer
-from tests.bench.machine import RUNS, record
+from tests.bench.machine import RUNS, record, say
 
 FAR = 10**12
 """Billing's positions begin so far on that no event of the filled log has come of one of them."""
@@ -32,7 +32,7 @@ def cold_start(admin: str) -> list[dict[str, object]]:
         command = [sys.executable, "-m", "tests.bench.workers", admin, account_of(number + 1), str(begin)]
         taken.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         whole.append(time.perf_counter() - began)
-        print(f"worker.cold_start: {taken[-1]:.3f} s, whole process {whole[-1]:.2f} s", file=sys.stderr, flush=True)
+        say(f"worker.cold_start: {taken[-1]:.3f} s, whole process {whole[-1]:.2f} s")
     return [record("worker.cold_start", "s", taken, whole, smaller_is_better=True)]
 
 

@@ -142,9 +142,9 @@ class StubbornBalances(Balances):
 
     version = 3
 
-    def flush(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, list[int]]) -> None:
+    def set_aside(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, list[int]]) -> None:
         """Fold, and fail."""
-        super().flush(cursor, gathered)
+        super().set_aside(cursor, gathered)
         raise RuntimeError("in the middle")
 
 
@@ -215,6 +215,20 @@ def test_another_version_is_swapped_in_and_the_older_one_folds_no_more(log: Log)
     assert log.rows("SELECT sum(credit_minor) FROM balance") == [(0,)]
 
 
+def test_what_has_no_room_in_memory_is_set_aside_and_each_balance_is_written_once(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.eventlog.origin.FLUSH_AT", 2)
+    monkeypatch.setattr("shared.eventlog.own_log.PIECE", 5)
+    rebuild(log.database.dsn, Balances(), log.origin)
+
+    assert log.rows("SELECT count(DISTINCT xmin::text), count(*) FROM balance") == [(1, 12)]
+    monkeypatch.undo()
+    found = compare(log.database.dsn, Balances(), log.origin)
+    assert found.live == found.folded
+    assert found.positions == {("ledger", 0): 30, ("ledger", 1): 30}
+
+
 def test_two_processes_fold_what_one_folds(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swap, "IN_PARALLEL_FROM", 1)
     rebuild(log.database.dsn, Balances(), log.origin, processes=2)
@@ -267,8 +281,8 @@ def test_a_fold_that_raises_leaves_the_live_one(log: Log) -> None:
 
 def test_a_rebuild_whose_server_process_died_is_in_nobodys_way(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(Balances):
-        def flush(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, list[int]]) -> None:
-            super().flush(cursor, gathered)
+        def set_aside(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, list[int]]) -> None:
+            super().set_aside(cursor, gathered)
             with psycopg.connect(log.database.admin_dsn, autocommit=True) as admin:
                 admin.execute("SELECT pg_terminate_backend(%s)", (cursor.connection.info.backend_pid,))
 
@@ -300,8 +314,8 @@ def test_a_reader_that_never_lets_go_is_not_waited_for_for_ever(log: Log, monkey
 
 def test_a_migration_meanwhile_is_not_undone(log: Log) -> None:
     class Migrated(Balances):
-        def flush(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, list[int]]) -> None:
-            super().flush(cursor, gathered)
+        def set_aside(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Any, list[int]]) -> None:
+            super().set_aside(cursor, gathered)
             with psycopg.connect(log.database.admin_dsn, autocommit=True) as admin:
                 admin.execute("ALTER TABLE balance ADD COLUMN IF NOT EXISTS note text")
 

@@ -48,7 +48,7 @@ class Balances:
         sums: dict[Key, list[int]] = {}
         entries = [(placed.position, placed.fact.event) for placed in facts]
         self.gather(sums, [(at, entry) for at, entry in entries if isinstance(entry, EntryPosted)])
-        self.flush(cursor, sums)
+        send_by_key(cursor, _SQL["add"], sums)
 
     def gather(self, gathered: dict[Key, list[int]], events: Iterable[tuple[int, EntryPosted | EntryPart]]) -> None:
         """Add entries to sums of debits, of credits and the last position, by key."""
@@ -63,6 +63,15 @@ class Balances:
                 found[0 if posting.side == "D" else 1] += posting.amount_minor
                 found[2] = position
 
-    def flush(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Key, list[int]]) -> None:
-        """Send the sums as one statement."""
-        send_by_key(cursor, _SQL["add"], gathered)
+    def set_aside(self, cursor: psycopg.Cursor[Any], gathered: Mapping[Key, list[int]]) -> None:
+        """Copy the sums into a table of the session's own."""
+        cursor.execute(_SQL["make_part"])
+        with cursor.copy(_SQL["copy_part"]) as copy:
+            for key, sums in gathered.items():
+                copy.write_row((*key, *sums))
+
+    def put(self, cursor: psycopg.Cursor[Any]) -> None:
+        """Add up what was set aside, and add it to the balances in the order of their key."""
+        cursor.execute(_SQL["room"])
+        cursor.execute(_SQL["add_parts"])
+        cursor.execute(_SQL["drop_part"])

@@ -4,12 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-import psycopg
-
 from services.ledger.checks import late_payouts, trial_balance_minor, unexplained_minor
 from shared.contracts.ledger import LimitBroken
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow
+from shared.eventlog.task_part import TaskPart
 from shared.telemetry import metrics
 from shared.telemetry.logs import logger
 
@@ -39,7 +38,7 @@ class LimitAlarm:
         """Nothing to end."""
 
 
-class BooksAlarm:
+class BooksAlarm(TaskPart):
     """A part of shard 0: once a minute, over all shards: the trial balance, what is unexplained, payouts that are late.
 
     An entry is folded in one transaction, so all debits less all credits are 0 however far each shard's projection is;
@@ -47,33 +46,18 @@ class BooksAlarm:
     """
 
     def __init__(self, context: ShardContext, every_s: float = SUM_EVERY_S) -> None:
-        self._context = context
+        super().__init__(context)
         self._every_s = every_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin, on shard 0 only."""
-        if self._context.shard == WATCHED_FROM_SHARD:
-            self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def committed(self, rows: Sequence[EventRow]) -> None:
-        """Commits do not concern it: it looks at the projections."""
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
+        if self._context.shard == WATCHED_FROM_SHARD:
             await asyncio.sleep(self._every_s)
-            try:
-                await asyncio.to_thread(self._measure)
-            except psycopg.Error as error:
-                log.warning("books_not_measured", error=repr(error))
+            await self._every(self._every_s, self._measure)
 
-    def _measure(self) -> None:
+    async def _measure(self) -> None:
+        await asyncio.to_thread(self._measured)
+
+    def _measured(self) -> None:
         dsns = self._context.dsns
         minor = sum(map(trial_balance_minor, dsns))
         metrics.TRIAL_BALANCE_MINOR.set(minor)

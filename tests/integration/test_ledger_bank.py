@@ -65,13 +65,14 @@ async def test_a_payout_and_its_statement_agree_over_two_shards(database: Databa
         await first.tell(*report(day=NEXT, opening_minor=17465))
         await until(lambda: days(database.dsn, "1126")[-1:] == [(NEXT, 0, None, 0, 0)])
         await until(lambda: len(days(database.dsn, "1010")) == 1)
+        # A day is reported before the review that resolves what was open until now.
+        await until(lambda: unexplained_minor(database.dsn) == {"1010": 0, "1125": 0, "1126": 0})
         await first.folded()
         await second.folded()
 
     assert days(database.dsn, "1125")[-1] == (NEXT, 17465, 17465, 0, 0)
     assert (DAY, 700, None, 0, 0) in days(database.dsn, "1126")
     assert days(database.dsn, "1010") == [(NEXT, 675, 675, 0, 0)]
-    assert unexplained_minor(database.dsn) == {"1010": 0, "1125": 0, "1126": 0}
     for projection in PROJECTIONS:
         rebuilt = rebuild_digest(database.dsn, projection, facts_of(database.dsn, "ledger"))
         assert rebuilt == live_digest(database.dsn, projection)

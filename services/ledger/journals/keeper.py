@@ -1,10 +1,9 @@
 """Ends what waits in journals: lapses what was not approved in time, and closes frozen accounts that hold nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
-import psycopg
 
 from services.ledger.domain.direct import EndClosing, LapseProposal
 from services.ledger.domain.journal import PREFIX, Journal, evolve, initial
@@ -19,6 +18,7 @@ from shared.eventlog.command import Submitted
 from shared.eventlog.desk import Unread, open_own, schema_hashes
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow, StoredState
+from shared.eventlog.task_part import TaskPart
 from shared.ids import event_id, root_of_key
 from shared.instants import text_of
 from shared.telemetry import metrics
@@ -30,7 +30,7 @@ TICK_S = 1.0
 WAIT_FOR_PROJECTIONS_S = 0.1
 
 
-class JournalKeeper:
+class JournalKeeper(TaskPart):
     """A part of a held shard of the ledger.
 
     It stores nothing: what is open is in the log, and a command that was decided already adds nothing. A frozen account
@@ -38,16 +38,11 @@ class JournalKeeper:
     """
 
     def __init__(self, context: ShardContext, tick_s: float = TICK_S) -> None:
+        super().__init__(context)
         self.open = OpenProposals()
-        self._context = context
         self._tick_s = tick_s
         self._loaded = False
         self._early: list[EventRow] = []
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        """Begin to load the journals; what is due is ended then."""
-        self._tasks = [asyncio.get_running_loop().create_task(self._run())]
 
     def committed(self, rows: Sequence[EventRow]) -> None:
         """Fold a commit, or keep it until the journals are loaded."""
@@ -56,33 +51,10 @@ class JournalKeeper:
         else:
             self._early.extend(row for row in rows if row.stream.startswith(PREFIX))
 
-    async def stop(self) -> None:
-        """Stop at once: what was not ended is found again by the next owner."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     async def _run(self) -> None:
         while not await self._patiently(self._load):
             await asyncio.sleep(self._tick_s)
-        await asyncio.gather(self._every_tick(self._lapse), self._every_tick(self._close))
-
-    async def _every_tick(self, duty: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await self._patiently(duty)
-            await asyncio.sleep(self._tick_s)
-
-    async def _patiently(self, duty: Callable[[], Awaitable[None]]) -> bool:
-        """Tell whether a duty was done; what the world hinders is tried again at the next tick."""
-        try:
-            await duty()
-        except (WorldFault, psycopg.Error) as error:
-            log.warning("journal_duty_waits", shard=self._context.shard, duty=duty.__name__, error=repr(error))
-            return False
-        except Exception as error:
-            log.critical("journal_duty_failed", shard=self._context.shard, duty=duty.__name__, exc_info=error)
-            return False
-        return True
+        await asyncio.gather(self._every(self._tick_s, self._lapse), self._every(self._tick_s, self._close))
 
     async def _load(self) -> None:
         context = self._context

@@ -18,10 +18,10 @@ from services.ledger.domain.reconciled import ReconcileDay, ReviewExceptions
 from services.ledger.reconciliation.reading import Account, read
 from shared.contracts.event import Actor
 from shared.contracts.ledger import ExceptionChanged, ReportTaken, StatementTaken
-from shared.errors import WorldFault
 from shared.eventlog.command import Submitted
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow
+from shared.eventlog.task_part import TaskPart
 from shared.ids import event_id, root_of_key
 from shared.postgres.settings import conninfo
 from shared.telemetry.logs import logger
@@ -37,28 +37,22 @@ QUARTER_S = 900
 WAKES = (ReportTaken.TYPE, StatementTaken.TYPE, ExceptionChanged.TYPE)
 
 
-class Reconciler:
+class Reconciler(TaskPart):
     """A part of a held shard of the ledger.
 
     Days are reported at once. Exceptions are reviewed `settle_s` after the newest report was taken, so that what
     households post because of the same statement is there; and again every quarter of an hour of the stack's clock,
     because a payout becomes late without any news. One review changes a bounded number of exceptions; its commit calls
-    for the next.
+    for the next. A day that was not reported when it ends is reported by the next owner.
     """
 
     def __init__(self, context: ShardContext, settle_s: float = SETTLE_S) -> None:
-        self._context = context
+        super().__init__(context)
         self._settle = timedelta(seconds=settle_s)
         self._seen: tuple[dict[int, int], int] | None = None
         self._reported: dict[tuple[str, str, str, str], bytes] = {}
         self._wake = asyncio.Event()
-        self._stopping = False
         self._connections: list[psycopg.Connection[Any]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
 
     def committed(self, rows: Sequence[EventRow]) -> None:
         """Look at once when a report was taken or an exception changed; what is explained changes what a day says."""
@@ -67,30 +61,13 @@ class Reconciler:
         if any(row.type in WAKES for row in rows):
             self._wake.set()
 
-    async def stop(self) -> None:
-        """End; a day that was not reported is reported by the next owner."""
-        self._stopping = True
-        self._wake.set()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._disconnect()
-
     async def _run(self) -> None:
-        while not self._stopping:
+        while True:
             self._wake.clear()
-            pause_s = LOOK_EVERY_S
-            try:
-                await self._look()
-            except (WorldFault, psycopg.Error) as error:
-                log.warning("reconciliation_waits", shard=self._context.shard, error=repr(error))
-                await self._disconnect()
-                pause_s = RETRY_S
-            except Exception as error:
-                log.error("reconciliation_stands_still", shard=self._context.shard, exc_info=error)
-                await self._disconnect()
+            pause_s = LOOK_EVERY_S if await self._patiently(self._look) else RETRY_S
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
 
     async def _look(self) -> None:
         ends = await self._context.store.ends(range(self._context.shards))
@@ -140,7 +117,7 @@ class Reconciler:
             self._connections.append(psycopg.connect(conninfo(dsn, APPLICATION), autocommit=True))
         return read(self._connections, self._context.shard, ends)
 
-    async def _disconnect(self) -> None:
+    async def _let_go(self) -> None:
         connections, self._connections = self._connections, []
         for connection in connections:
             with suppress(psycopg.Error):

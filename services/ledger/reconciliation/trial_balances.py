@@ -6,18 +6,14 @@ so the positions that the event names are those of the sums.
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import date
-
-import psycopg
 
 from services.ledger.domain.trial import ReportTrialBalance, figures, stream_of, uneven
 from services.ledger.reconciliation.trial_reading import Books, ended_days
 from shared.contracts.event import Actor
-from shared.errors import WorldFault
 from shared.eventlog.command import Submitted
 from shared.eventlog.held_shard import ShardContext
-from shared.eventlog.ports import EventRow
+from shared.eventlog.task_part import TaskPart
 from shared.ids import content_digest, event_id, root_of_key, shard_of
 from shared.telemetry import metrics
 from shared.telemetry.logs import logger
@@ -29,42 +25,22 @@ LOOK_EVERY_S = 30.0
 WAIT_FOR_PROJECTIONS_S = 0.1
 
 
-class TrialReporter:
+class TrialReporter(TaskPart):
     """A part of a held shard of the ledger: acts for the tenants whose trial balances are on it.
 
-    It looks at once when a day has ended, and every `look_every_s` whether late facts have changed earlier days.
+    It looks at once when a day has ended, and every `look_every_s` whether late facts have changed earlier days. A day
+    that was not reported when it ends is reported by the next owner.
     """
 
     def __init__(self, context: ShardContext, look_every_s: float = LOOK_EVERY_S) -> None:
-        self._context = context
+        super().__init__(context)
         self._look_every_s = look_every_s
         self._seen: tuple[date, dict[int, int]] | None = None
         self._looked_at = float("-inf")
         self._told: dict[tuple[str, str], str] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    def committed(self, rows: Sequence[EventRow]) -> None:
-        """Commits do not concern it: it looks at the days."""
-
-    async def stop(self) -> None:
-        """End; a day that was not reported is reported by the next owner."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
-            try:
-                await self._look()
-            except (WorldFault, psycopg.Error) as error:
-                log.warning("trial_balance_waits", shard=self._context.shard, error=repr(error))
-            except Exception as error:
-                log.critical("trial_balance_stands_still", shard=self._context.shard, exc_info=error)
-            await asyncio.sleep(TICK_S)
+        await self._every(TICK_S, self._look)
 
     async def _look(self) -> None:
         context = self._context

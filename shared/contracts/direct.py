@@ -13,6 +13,8 @@ from shared.contracts.event import Currency, Day, Event, Instant, Minor, Positiv
 
 DirectCode = Literal["1010", "1020", "1125", "1126", "1290", "2220", "3010", "4010", "5010", "5020", "5030", "5040"]
 JournalReason = Literal["correction", "between_banks", "opening_balance", "bank_item", "fee", "write_off"]
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[!-~]+$")]
+"""A line of the processor's report or of the bank's statement, by the name that it is reconciled under."""
 AccountChange = Literal["open", "freeze", "unfreeze", "close"]
 Decision = Literal["approve", "reject"]
 
@@ -51,7 +53,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 class JournalRequested(Event, frozen=True, kw_only=True):
     """Finance proposes an entry by hand; it is posted once two different people have approved it.
 
-    Their note is in `people`: version 0 is none.
+    Their note is in `people`: version 0 is none. `reference` is the line of a report or statement that it books.
     """
 
     TYPE: ClassVar[str] = "gateway.journal-requested.v1"
@@ -63,6 +65,7 @@ class JournalRequested(Event, frozen=True, kw_only=True):
     legs: tuple[Leg, ...]
     note_version: int
     received_at: Instant
+    reference: Reference | None = None
 
 
 class ReversalRequested(Event, frozen=True, kw_only=True):
@@ -130,6 +133,7 @@ class JournalProposed(_Proposed, frozen=True, kw_only=True):
     reason: JournalReason
     legs: tuple[Leg, ...]
     note_version: int
+    reference: Reference | None = None
 
 
 class ReversalProposed(_Proposed, frozen=True, kw_only=True):

@@ -29,7 +29,8 @@ class EntryPosted(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     `account_id` is the household, or the processor's or bank account's stream (`prc_…`, `bnk_…`). `reverses` is the
     entry that this one takes back, whole or in part; `case_id` the duplicate case that it belongs to. `reference` ties
-    it to a line of the processor's report or the bank's statement, where `processor_ref` does not.
+    it to a line of the processor's report or the bank's statement, where `processor_ref` does not. `proposal_id` is,
+    of an entry by hand, what two people approved; before there was this field, `reference` named it.
     """
 
     TYPE: ClassVar[str] = "ledger.entry-posted.v1"
@@ -48,6 +49,7 @@ class EntryPosted(Event, frozen=True, kw_only=True, omit_defaults=True):
     reverses: str | None = None
     case_id: str | None = None
     reference: str | None = None
+    proposal_id: str | None = None
 
 
 class BalanceStated(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ DEBIT_BODY = {"code": "5020", "sub_key": "card", "side": "D", "amount_minor": 5}
 CREDIT_BODY = {"code": "1010", "sub_key": "trust-1", "side": "C", "amount_minor": 5}
 JOURNAL: dict[str, Any] = {
     "effective_date": DAY, "currency": "USD", "reason": "fee", "legs": [DEBIT_BODY, CREDIT_BODY],
-    "note": "the bank's letter",
+    "note": "the bank's letter", "reference": "L-9",
 }  # fmt: skip
 REVERSAL: dict[str, Any] = {"effective_date": DAY, "reason": "correction"}
 
@@ -75,10 +75,11 @@ def not_allowed(subject: str, reason: Any, field: str | None = None) -> DirectCo
     return DirectCommandRefused(account_id=BOOKS, subject=subject, reason=reason, field=field)
 
 
-def by_hand(entry: str, proposal: str) -> EntryPosted:
+def by_hand(entry: str, proposal: str, reference: str | None = "L-9") -> EntryPosted:
+    """Return the entry of a proposal, by default as one that names a line; without it as before there were such."""
     return EntryPosted(
         account_id=BOOKS, entry_id=entry, group_id="g", rule="PR-J", cause_type="t", cause="c", effective_date=DAY,
-        currency="USD", reference=proposal,
+        currency="USD", reference=reference or proposal, proposal_id=proposal if reference else None,
         postings=(
             Posting(code="5020", sub_key="card", side="D", amount_minor=5),
             Posting(code="1010", sub_key="trust-1", side="C", amount_minor=5),
@@ -106,7 +107,7 @@ DIRECT: list[Event] = [
     reversal_proposed("rev_3_b", "ent_3_a", "e" * 64),
     approved("rev_3_a", "req_3_r1"),
     approved("rev_3_a", "req_3_r2", last=True),
-    by_hand("ent_3_b", "rev_3_a"),
+    by_hand("ent_3_b", "rev_3_a", None),
     ended("rev_3_b", "lapsed"),
     not_allowed("rev_3_c", "reversal_exceeds_entry"),
     change_proposed("req_3_freeze", "gla_3_a", "freeze"),

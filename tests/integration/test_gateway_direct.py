@@ -73,6 +73,7 @@ async def test_a_journal_is_shown_as_far_as_the_ledger_has_come(box: Box) -> Non
         "needed": 2, "given": 0, "digest": DIGEST, "approve_by": "2026-11-27T00:00:00.000000Z",
     }  # fmt: skip
     assert (told.body["legs"], told.body["purpose"]) == ([DEBIT_BODY, CREDIT_BODY], "fee")
+    assert told.body["reference"] == "L-9"
     request = await box.post(f"/v1/journals/{journal}/approval", APPROVE, "journal-1")
     assert (request.status, request.body["subject"], request.body["operation"]) == (202, journal, "journals.approval")
     await box.tell("ledger", approved(journal, request.body["request_id"]))

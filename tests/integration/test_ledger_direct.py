@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from services.ledger import app
-from services.ledger.checks import trial_balance
+from services.ledger.checks import trial_balance, unexplained_minor
 from services.ledger.domain.journal import PREFIX
 from services.ledger.journals.keeper import JournalKeeper
 from services.ledger.journals.reading import SQL, journals
@@ -48,7 +48,7 @@ from tests.unit.ledger.journal_story import (
     leg,
     legs,
 )
-from tests.unit.ledger.reports import DAY, line, paid_out, report
+from tests.unit.ledger.reports import DAY, bank_line, line, paid_out, report, statement
 from tests.unit.ledger.story import registered, settled
 
 CARD, PAYOUT = "1125/card", "1126/po_1"
@@ -88,9 +88,11 @@ async def changed(shard: LedgerShard, change: str, *places: str) -> None:
         await approve(shard, name)
 
 
-async def posted(shard: LedgerShard, *asked: Any, name: str = "jnl_1", on: str = DAY) -> None:
+async def posted(
+    shard: LedgerShard, *asked: Any, name: str = "jnl_1", on: str = DAY, reference: str | None = None
+) -> None:
     """Carry out a journal."""
-    await shard.tell(journal_request(*asked, name=name, on=on))
+    await shard.tell(journal_request(*asked, name=name, on=on, reference=reference))
     answer = await approve(shard, name)
     assert [row.type for row in answer.rows] == ["ledger.proposal-approved.v1", "ledger.entry-posted.v1"]
 
@@ -129,6 +131,24 @@ async def test_days_still_add_up_where_a_journal_moved_the_processor_s_accounts(
         await until(lambda: (DAY, 3205, 3165, 40, 1) in days(database.dsn))
         await until(lambda: (DAY, 15060, None, 0, 0) in days(database.dsn, "1126"))
         await until(lambda: ("1125", "jnl_1", "unknown", 40, "open") in exceptions(database.dsn))
+
+
+async def test_a_line_that_a_journal_books_by_its_name_is_no_exception_any_more(database: Database) -> None:
+    """A line of the bank that nobody books, and one of the processor that the books do not have."""
+    async with held_shard(database.dsn, 0, parts) as shard:
+        await changed(shard, "open", "1010/trust-1", CARD, FEES)
+        await shard.tell(statement(bank_line("L-9", "other", 700, "transfer in")))
+        await shard.tell(*report(line("pi_strange", 40)))
+        await until(lambda: unexplained_minor(database.dsn) == {"1010": 700, "1125": 40, "1126": 0})
+        await posted(shard, leg("D", "1010/trust-1", 700), leg("C", FEES, 700), reference="L-9")
+        await posted(shard, leg("D", CARD, 40), leg("C", FEES, 40), name="jnl_2", reference="pi_strange")
+        await until(lambda: unexplained_minor(database.dsn) == {"1010": 0, "1125": 0, "1126": 0})
+
+    assert days(database.dsn, "1010")[-1] == (DAY, 700, 700, 0, 0)
+    assert days(database.dsn)[-1] == (DAY, 40, 40, 0, 0)
+    found = exceptions(database.dsn)
+    assert [one[1] for one in found] == ["L-9", "L-9", "pi_strange", "pi_strange"], "no exception of the journals' own"
+    assert [one[4] for one in found] == ["open", "resolved", "open", "resolved"]
 
 
 async def test_an_account_with_nothing_in_it_over_all_shards_is_closed(database: Database) -> None:

@@ -50,6 +50,7 @@ class DirectViews:
             purpose=body["reason"],
             legs=_legs(body["legs"]),
             note=notes.get((proposed_by, version)),
+            reference=body.get("reference"),
             proposed_by=proposed_by,
             entry_id=entry_id,
             approval=_approval(*approval),

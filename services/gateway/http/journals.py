@@ -85,6 +85,7 @@ class Journals:
                 legs=legs,
                 note_version=version,
                 received_at=rfc3339(call.received_at),
+                reference=body.reference,
             ),
             lambda journal_id: self._views.journal(principal.tenant, journal_id, with_note=reads_notes(principal.role)),
         )

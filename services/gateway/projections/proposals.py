@@ -75,8 +75,8 @@ class Proposals:
                 case DirectCommandRefused() as event:
                     row = _row(rows, event.subject, placed)
                     row.status, row.reason, row.field = ProposalStatus.REFUSED.value, event.reason, event.field
-                case EntryPosted(account_id=books, reference=str() as proposal_id) as event if books.startswith(_BOOKS):
-                    row = _row(rows, proposal_id, placed)
+                case EntryPosted() as event if event.account_id.startswith(_BOOKS):
+                    row = _row(rows, event.proposal_id or str(event.reference), placed)
                     row.status, row.entry_id = ProposalStatus.POSTED.value, event.entry_id
                 case _:
                     pass

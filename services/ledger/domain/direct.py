@@ -69,6 +69,7 @@ def request_journal(request: JournalRequested, journal: Journal, context: Contex
         reason=request.reason,
         legs=request.legs,
         note_version=request.note_version,
+        reference=request.reference,
     )
     return _propose(with_digest(proposed), journal, context)
 
@@ -154,7 +155,8 @@ def _do(approved: ProposalApproved, proposal: Waiting, journal: Journal, context
         return (_ended(journal, approved.proposal_id, approved.request_id, "refused", fault.reason),)
     match proposal.plan:
         case EntryPlan() as plan:
-            return followed_by(approved, (_step(plan, approved.proposal_id),), journal.stream, context)
+            step = _step(plan, approved.proposal_id, journal)
+            return followed_by(approved, (step,), journal.stream, context)
         case ChangePlan() as plan:
             return (approved, _changed(journal, approved.proposal_id, plan, STATUS_AFTER[plan.change]))
         case _:
@@ -165,11 +167,19 @@ STATUS_AFTER = {"open": "open", "freeze": "frozen", "unfreeze": "open", "close":
 """A close is a freeze until the balance is known."""
 
 
-def _step(plan: EntryPlan, proposal_id: str) -> Step:
-    """PR-J, a journal; PR-JR, what takes one back."""
+def _step(plan: EntryPlan, proposal_id: str, journal: Journal) -> Step:
+    """PR-J, a journal; PR-JR, what takes one back: under the same reference, so that both meet the same line."""
     postings = tuple(leg(one.side, one.code, one.sub_key, one.amount_minor) for one in plan.legs)  # type: ignore[arg-type]
-    rule = "PR-J" if plan.reverses is None else "PR-JR"
-    return Step(rule, plan.effective_date, plan.currency, postings, reverses=plan.reverses, reference=proposal_id)
+    taken_back = None if plan.reverses is None else journal.entries.find(plan.reverses)
+    return Step(
+        "PR-J" if plan.reverses is None else "PR-JR",
+        plan.effective_date,
+        plan.currency,
+        postings,
+        reverses=plan.reverses,
+        reference=(plan.reference if taken_back is None else taken_back.reference) or proposal_id,
+        proposal_id=proposal_id,
+    )
 
 
 def _changed(

@@ -36,6 +36,7 @@ def entry_of(step: Step, account_id: str, context: Context, index: int) -> Entry
         reverses=step.reverses,
         case_id=step.case_id,
         reference=step.reference,
+        proposal_id=step.proposal_id,
     )
 
 

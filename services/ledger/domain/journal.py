@@ -113,7 +113,7 @@ def _ended(journal: Journal, proposal_id: str) -> Journal:
 def _posted(journal: Journal, entry: EntryPosted) -> Journal:
     accounts = journal.accounts.moved(entry)
     if entry.reverses is None:
-        entries = journal.entries.put(entry.entry_id, takeable(entry.currency, entry.postings))
+        entries = journal.entries.put(entry.entry_id, takeable(entry))
     else:
         reversed_entry = journal.entries.find(entry.reverses)
         entries = journal.entries

@@ -21,12 +21,15 @@ APPROVAL_TERM = timedelta(days=7)
 
 
 class EntryPlan(msgspec.Struct, frozen=True, tag="entry"):
-    """An entry that would be posted; `reverses` is the entry that it would take back, whole or in part."""
+    """An entry that would be posted; `reverses` is the entry that it would take back, whole or in part; `reference`
+    the line of a report or statement that it would book.
+    """
 
     effective_date: str
     currency: str
     legs: tuple[Leg, ...]
     reverses: str | None = None
+    reference: str | None = None
 
 
 class ChangePlan(msgspec.Struct, frozen=True, tag="change"):
@@ -85,7 +88,7 @@ def plan_of(proposed: Proposed) -> Plan:
     """Return what would be done."""
     match proposed:
         case JournalProposed():
-            return EntryPlan(proposed.effective_date, proposed.currency, proposed.legs)
+            return EntryPlan(proposed.effective_date, proposed.currency, proposed.legs, reference=proposed.reference)
         case ReversalProposed():
             return EntryPlan(proposed.effective_date, proposed.currency, proposed.legs, proposed.entry_id)
         case AccountChangeProposed():

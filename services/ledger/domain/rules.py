@@ -36,6 +36,7 @@ class Step(msgspec.Struct, frozen=True):
     reverses: str | None = None
     case_id: str | None = None
     reference: str | None = None
+    proposal_id: str | None = None
 
 
 def leg(side: Side, code: AccountCode, sub_key: str, amount_minor: int) -> Posting:

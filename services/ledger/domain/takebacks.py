@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from shared.contracts.direct import Leg
-from shared.contracts.ledger import Posting
+from shared.contracts.ledger import EntryPosted, Posting
 
 Side = Literal["D", "C"]
 Place = tuple[str, str, Side]
@@ -14,19 +14,20 @@ OTHER: dict[Side, Side] = {"D": "C", "C": "D"}
 
 
 class Takeable(msgspec.Struct, frozen=True):
-    """An entry's currency, and each leg with what of it was not taken back; legs of one account and side are one."""
+    """An entry's currency and reference, and each leg with what of it was not taken back; legs of one account and side
+    are one.
+    """
 
     currency: str
     left: tuple[Leg, ...]
+    reference: str | None = None
 
     def less(self, postings: Iterable[Posting]) -> "Takeable":
         """Return what is left after the postings of a reversal, each on the other side of the entry's own."""
         taken = sums_of(mirrored(postings))
         legs = ((leg, leg.amount_minor - taken.get(place_of(leg), 0)) for leg in self.left)
-        return Takeable(
-            self.currency,
-            tuple(msgspec.structs.replace(leg, amount_minor=minor) for leg, minor in legs if minor > 0),
-        )
+        left = tuple(msgspec.structs.replace(leg, amount_minor=minor) for leg, minor in legs if minor > 0)
+        return msgspec.structs.replace(self, left=left)
 
     def covers(self, legs: Iterable[Leg]) -> bool:
         """Tell whether as much is left of each leg as a reversal would post on its other side; a reversal of nothing
@@ -37,12 +38,13 @@ class Takeable(msgspec.Struct, frozen=True):
         return bool(asked) and all(minor <= left.get(place, 0) for place, minor in asked.items())
 
 
-def takeable(currency: str, postings: Iterable[Posting]) -> Takeable:
+def takeable(entry: EntryPosted) -> Takeable:
     """Return an entry of which nothing was taken back yet."""
-    sums = sums_of(postings)
+    sums = sums_of(entry.postings)
     return Takeable(
-        currency,
+        entry.currency,
         tuple(Leg(code=code, sub_key=key, side=side, amount_minor=minor) for (code, key, side), minor in sums.items()),
+        entry.reference,
     )
 
 

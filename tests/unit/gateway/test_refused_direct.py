@@ -118,6 +118,9 @@ BODIES: list[tuple[str, object, int, str, str | None]] = [
     (J, journal(note="a\x00b"), 422, "text_invalid", "/note"),
     (J, journal(note="x" * 2_001), 422, "text_invalid", "/note"),
     (J, {name: value for name, value in JOURNAL_BODY.items() if name != "reason"}, 422, "field_missing", "/reason"),
+    (J, {**JOURNAL_BODY, "reference": ""}, 422, "text_invalid", "/reference"),
+    (J, {**JOURNAL_BODY, "reference": "L\u00009"}, 422, "text_invalid", "/reference"),
+    (J, {**JOURNAL_BODY, "reference": "L" * 65}, 422, "text_invalid", "/reference"),
     (J, b"{", 400, "body_not_json", None),
     (f"{J}/{JOURNAL}/approval", {**APPROVAL, "digest": "D" * 64}, 422, "text_invalid", "/digest"),
     (f"{J}/{JOURNAL}/approval", {**APPROVAL, "decision": "yes"}, 422, "value_unsupported", "/decision"),
@@ -203,6 +206,7 @@ def test_who_may_keep_the_books_by_hand(name: str, roles: set[Role]) -> None:
 
 STORED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (J, JOURNAL_BODY, {"effective_date": "2026-11-30", "legs": [DEBIT, CREDIT], "note_version": 1, "reason": "fee"}),
+    (J, {**JOURNAL_BODY, "reference": "L-9"}, {"reference": "L-9"}),
     (R, parts(DEBIT, CREDIT), {"entry_id": ENTRY, "legs": [DEBIT, CREDIT], "note_version": 0}),
     (R, REVERSAL_BODY, {"entry_id": ENTRY, "legs": []}),
     (A, ACCOUNT_BODY, {"ledger_account_id": ACCOUNT, "change": "open", **ACCOUNT_BODY}),

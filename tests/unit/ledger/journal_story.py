@@ -43,7 +43,9 @@ def legs(minor: int = 500, debit: str = FEES, credit: str = CASH) -> tuple[Leg, 
     return (leg("D", debit, minor), leg("C", credit, minor))
 
 
-def journal_request(*asked: Leg, name: str = "jnl_1", on: str = TODAY, currency: str = "USD") -> JournalRequested:
+def journal_request(
+    *asked: Leg, name: str = "jnl_1", on: str = TODAY, currency: str = "USD", reference: str | None = None
+) -> JournalRequested:
     return JournalRequested(
         account_id=STREAM,
         journal_id=name,
@@ -53,6 +55,7 @@ def journal_request(*asked: Leg, name: str = "jnl_1", on: str = TODAY, currency:
         legs=asked,
         note_version=1,
         received_at=text_of(NOW),
+        reference=reference,
     )
 
 

@@ -38,6 +38,7 @@ from tests.unit.ledger.journal_story import (
     opened,
     refusal,
     restored,
+    reversal_request,
 )
 
 
@@ -80,12 +81,47 @@ def test_the_second_approval_posts_the_entry() -> None:
     assert isinstance(approval, ProposalApproved)
     assert (approval.approved_by, approval.request_id, approval.is_last) == (BEN, "req_b", True)
     assert isinstance(entry, EntryPosted)
-    assert (entry.account_id, entry.rule, entry.reference, entry.reverses) == (STREAM, "PR-J", "jnl_1", None)
+    assert (entry.account_id, entry.rule, entry.reverses) == (STREAM, "PR-J", None)
+    assert (entry.reference, entry.proposal_id) == ("jnl_1", "jnl_1")
     assert (entry.effective_date, entry.currency) == (YESTERDAY, "USD")
     assert [(one.code, one.sub_key, one.side, one.amount_minor) for one in entry.postings] == [
         ("5020", "card", "D", 500),
         ("1010", "default", "C", 500),
     ]
+
+
+def test_a_journal_and_what_takes_it_back_are_under_the_line_that_it_books() -> None:
+    """So that reconciliation finds the line even while the journal stands, and open again once it is taken back."""
+    story = opened()
+    story.tell(journal_request(*legs(), reference="LB-17"))
+    story.answer("jnl_1", ANNA)
+    _, entry = story.answer("jnl_1", BEN)
+    assert isinstance(entry, EntryPosted)
+    story.tell(reversal_request(entry.entry_id, leg("D", FEES, 200), leg("C", CASH, 200)))
+    story.answer("rev_1", ANNA)
+    story.answer("rev_1", BEN)
+    story.tell(reversal_request(entry.entry_id, name="rev_2"))
+    story.answer("rev_2", ANNA)
+    story.answer("rev_2", BEN)
+
+    entries = [event for event in story.events if isinstance(event, EntryPosted)]
+    assert [(one.reference, one.proposal_id) for one in entries] == [
+        ("LB-17", "jnl_1"), ("LB-17", "rev_1"), ("LB-17", "rev_2"),
+    ]  # fmt: skip
+
+
+def test_what_takes_back_a_journal_that_names_no_line_meets_it_under_its_id() -> None:
+    story = opened()
+    story.tell(journal_request(*legs()))
+    story.answer("jnl_1", ANNA)
+    _, entry = story.answer("jnl_1", BEN)
+    assert isinstance(entry, EntryPosted)
+    story.tell(reversal_request(entry.entry_id))
+    story.answer("rev_1", ANNA)
+    _, back = story.answer("rev_1", BEN)
+
+    assert isinstance(back, EntryPosted)
+    assert (back.reference, back.proposal_id) == ("jnl_1", "rev_1")
 
 
 def test_one_person_approves_once() -> None:

@@ -34,13 +34,18 @@ class LegBody(Body):
 
 
 class JournalBody(Body):
-    """Debits and credits have the same sum; `note` is kept sealed, apart from every event."""
+    """Debits and credits have the same sum; `note` is kept sealed, apart from every event.
+
+    `reference` names the line of the processor's report or of the bank's statement that the journal books: the two are
+    reconciled with each other.
+    """
 
     effective_date: DayText
     currency: Literal["USD"]
     reason: Reason
     legs: Annotated[list[LegBody], Field(min_length=FEWEST_LEGS, max_length=MOST_LEGS)]
     note: NoteText | None = None
+    reference: Text | None = None
 
 
 class ReversalBody(Body):

@@ -38,6 +38,7 @@ class Journal(Resource, frozen=True, kw_only=True):
     purpose: JournalReason
     legs: tuple[Leg, ...]
     note: Note = None
+    reference: Annotated[str | None, Meta(description="The line of a report or statement that it books")] = None
     proposed_by: ProposedBy = None
     entry_id: Annotated[str | None, Meta(description="The entry, once it is posted")]
     approval: Approval | None = None

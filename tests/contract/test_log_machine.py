@@ -56,4 +56,4 @@ def test_any_takeovers_and_lost_answers_leave_one_true_log(service_database: Ser
         def __init__(self) -> None:
             super().__init__(InPostgres(database, next(numbers)))
 
-    run_state_machine_as_test(Machine, settings=settings(max_examples=EXAMPLES, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=EXAMPLES, stateful_step_count=20))

@@ -246,7 +246,7 @@ _interleavings = st.permutations([source for source, records in CHAINS.items() f
 _cuts = st.lists(st.integers(1, 6), min_size=1, max_size=30)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=_interleavings, cuts=_cuts, repeat=st.booleans())
 async def test_any_order_between_sources_and_any_cut_give_the_same_rows(
     database: Database, order: list[str], cuts: list[int], repeat: bool

@@ -459,9 +459,7 @@ def test_whatever_comes_between_the_rows_are_the_fold_and_reads_never_go_back(da
     Swaps.database = database
     run_state_machine_as_test(
         Swaps,
-        settings=settings(
-            max_examples=15, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=15, stateful_step_count=8, suppress_health_check=list(HealthCheck)),
     )
 
 

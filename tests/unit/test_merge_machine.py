@@ -281,6 +281,6 @@ def due_of(home: Household) -> int:
 
 
 MergeMachine.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 TestMerges = MergeMachine.TestCase

@@ -397,6 +397,6 @@ class MoneyMachine(RuleBasedStateMachine):
 
 
 MoneyMachine.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=50, suppress_health_check=list(HealthCheck)
 )
 TestMoney = MoneyMachine.TestCase

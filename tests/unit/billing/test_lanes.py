@@ -104,5 +104,5 @@ class LanesMachine(RuleBasedStateMachine):
         assert self.asked == set()
 
 
-LanesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+LanesMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestLanesInAnyOrder = LanesMachine.TestCase

@@ -174,7 +174,7 @@ def test_a_webhook_for_a_strange_attempt_adds_nothing() -> None:
 OUTCOMES = [REGISTER, OTHER_NAME, SETTLE, OTHER_CHARGE, OTHER_SETTLE, DECLINE, CANCEL, LOSE, ASK_MEMBER, FIND]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @for_all(st.lists(st.sampled_from(OUTCOMES), max_size=12))
 def test_no_order_of_outcomes_ends_an_attempt_twice(told: list[Any]) -> None:
     story = given(*BEFORE).when(*told)

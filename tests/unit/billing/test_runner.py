@@ -1,6 +1,7 @@
 """The effect runner stops when it is told to, and reads what is to be read, whoever had begun it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -42,10 +43,21 @@ def runner_over(log: Log, effects: Any, index: MemoryIndex | None = None) -> Eff
     return EffectRunner(0, log, index or MemoryIndex(), effects, ManualClock(NOW))
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.001)
+
+
+def kept(index: MemoryIndex) -> tuple[int, dict[str, Work]]:
+    return index._kept.get(0, (0, {}))
+
+
 async def started(log: Log, effects: Effects, index: MemoryIndex | None = None) -> EffectRunner:
+    """Return a runner that has run something."""
     runner = runner_over(log, effects, index)
     await runner.start()
-    await asyncio.sleep(0.02)
+    await until(lambda: bool(effects.ran))
     return runner
 
 
@@ -61,7 +73,7 @@ async def test_rows_that_nobody_takes_are_not_kept_without_bound_and_are_read_fr
         runner.committed(log.rows[-1:])
         assert len(runner._rows) <= 10
     await runner.start()
-    await asyncio.sleep(0.02)
+    await until(lambda: len(effects.ran) == len(refunds))
     await runner.stop()
     assert sorted(effects.ran) == sorted(refund.refund_id for refund in refunds)
 
@@ -82,8 +94,8 @@ async def test_what_is_to_be_read_is_read_by_the_next_owner_where_one_could_not(
     fails, reads = Effects(Again(NOW + timedelta(hours=1))), Effects(Ended())
     await (await started(log, fails, index)).stop()
     second = await started(log, reads, index)
+    await until(second.is_idle)
     assert (fails.ran, reads.ran) == ([work_id], [work_id])
-    assert second.is_idle()
     await second.stop()
 
 
@@ -91,7 +103,7 @@ async def test_what_was_read_is_read_again_when_it_is_spoken_of_again() -> None:
     effects = Effects(Ended())
     runner = await started(Log(CHARGE_NUDGED), effects)
     runner.committed([row(CHARGE_NUDGED, 2)])
-    await asyncio.sleep(0.02)
+    await until(lambda: len(effects.ran) == 2)
     assert effects.ran == ["strange:ch_2"] * 2
     await runner.stop()
 
@@ -101,11 +113,10 @@ async def test_what_is_spoken_of_while_it_is_read_is_read_once_more() -> None:
     effects.gate.clear()
     runner = await started(Log(CHARGE_NUDGED), effects)
     runner.committed([row(CHARGE_NUDGED, 2)])
-    await asyncio.sleep(0.02)
+    await until(lambda: not runner._rows)
     effects.gate.set()
-    await asyncio.sleep(0.02)
+    await until(runner.is_idle)
     assert effects.ran == ["strange:ch_2"] * 2
-    assert runner.is_idle()
     await runner.stop()
 
 
@@ -116,12 +127,11 @@ async def test_what_was_read_after_it_was_kept_is_forgotten_with_the_next_positi
     index, effects = MemoryIndex(), Effects(Ended())
     effects.gate.clear()
     runner = await started(Log(CHARGE_NUDGED), effects, index)
-    assert [work.work_id for work in (await index.load(0))[1]] == ["strange:ch_2"]
+    await until(lambda: "strange:ch_2" in kept(index)[1])
     effects.gate.set()
-    await asyncio.sleep(0.02)
+    await until(runner.is_idle)
     runner.committed([row(COMPLETED, 2)])
-    await asyncio.sleep(0.02)
-    assert await index.load(0) == (2, [])
+    await until(lambda: kept(index) == (2, {}))
     await runner.stop()
 
 
@@ -132,12 +142,11 @@ async def test_what_exceeds_its_limit_is_counted_until_it_ends_or_another_has_th
 
     late = Again(NOW + timedelta(hours=1), exceeded="refund")
     runner = await started(Log(REFUND), Effects(late))
-    assert counted() == 1
+    await until(lambda: counted() == 1)
     runner.committed([row(COMPLETED, 2)])
-    await asyncio.sleep(0.02)
-    assert counted() == 0
+    await until(lambda: counted() == 0)
     await runner.stop()
     other = await started(Log(REFUND), Effects(late))
-    assert counted() == 1
+    await until(lambda: counted() == 1)
     await other.stop()
     assert counted() == 0

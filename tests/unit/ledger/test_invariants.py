@@ -31,7 +31,7 @@ def assert_within_limits(story: Story) -> None:
             assert story.state.balance_minor(code, "USD", sub_key) == held
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given_any(months())
 def test_entries_balance_and_accounts_sum_to_zero(month: Month) -> None:
     """I-01, I-02, I-05: what makes sense breaks no limit."""
@@ -40,7 +40,7 @@ def test_entries_balance_and_accounts_sum_to_zero(month: Month) -> None:
     assert not [event for event in month.story.events if isinstance(event, LimitBroken)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given_any(months())
 def test_what_is_open_of_a_policy_month_is_open_to_its_carrier(month: Month) -> None:
     """I-11: 1210 + 1220 + 1230 = 2210 for each policy and month."""
@@ -54,7 +54,7 @@ def test_what_is_open_of_a_policy_month_is_open_to_its_carrier(month: Month) -> 
     assert {key: value for key, value in owed.items() if value} == {k: v for k, v in billed.items() if v}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given_any(months())
 def test_books_say_of_the_households_money_what_its_funds_say(month: Month) -> None:
     """I-12: credit, debt of money given back twice, refunds set aside and chargebacks open are those of the funds."""
@@ -66,7 +66,7 @@ def test_books_say_of_the_households_money_what_its_funds_say(month: Month) -> N
     assert held.get("1210", 0) == sum(month.due(place) for place in month.bills)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given_any(months())
 def test_pending_payments_are_what_is_in_transit(month: Month) -> None:
     """I-13: 2310 = 1110 + 1120 + 1130."""
@@ -74,7 +74,7 @@ def test_pending_payments_are_what_is_in_transit(month: Month) -> None:
     assert -held.get("2310", 0) == held.get("1120", 0) == sum(month.pending.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given_any(disorder)
 def test_no_fact_unbalances_the_books_or_breaks_a_limit_unsaid(facts: list[Event]) -> None:
     """I-01, I-02, I-05 for facts in any order, legal or not."""

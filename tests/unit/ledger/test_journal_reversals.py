@@ -150,7 +150,7 @@ parts = st.tuples(st.integers(0, 320), st.integers(0, 220))
 steps = st.lists(st.tuples(st.sampled_from(["ask", "approve"]), parts, st.integers(0, 5)), max_size=40)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps)
 def test_no_order_of_parts_and_approvals_takes_back_more_than_the_entry(
     steps: list[tuple[str, tuple[int, int], int]],

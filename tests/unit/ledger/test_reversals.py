@@ -84,14 +84,14 @@ def assert_no_leg_beyond(posted: Legs, back: Legs) -> None:
     assert all(minor <= posted[leg] for leg, minor in back.items() if leg[0] not in OVERFLOW)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given_any(months())
 def test_in_a_month_that_makes_sense_every_reversal_names_its_entry(month: Month) -> None:
     assert_reversals(month.story)
     assert all(entry.reverses for entry in month.story.entries if entry.rule in TAKES_BACK)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given_any(disorder)
 def test_no_entry_is_taken_back_beyond_its_amount_whatever_billing_says(facts: list[Event]) -> None:
     story = Story()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.ledger.domain.shelves import SHELF_SIZE, Shelves
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 150), st.integers()), max_size=300))
 def test_it_holds_what_a_plain_map_holds(puts: list[tuple[int, int]]) -> None:
     shelves: Shelves[int] = Shelves()

@@ -164,7 +164,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example([("record", "acc_1", "later"), ("record", "acc_1", "en"), ("record", "acc_2", "en")])
 @example([
     ("record", "acc_1", "later"), ("record", "acc_1", "bytes"), ("mend", "", ""), ("record", "acc_2", "en"),

@@ -42,4 +42,4 @@ class Machine(LogMachine):
 
 
 def test_any_takeovers_and_lost_answers_leave_one_true_log() -> None:
-    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=60, stateful_step_count=25))

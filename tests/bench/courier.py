@@ -25,7 +25,9 @@ class Courier:
         """Hand messages for partition 0 of a topic over; returns before they are acknowledged."""
         batch = self._producer.create_batch()
         for message in messages:
-            batch.append(timestamp=None, key=message.key, value=message.value, headers=list(message.headers))
+            put = batch.append(timestamp=None, key=message.key, value=message.value, headers=list(message.headers))
+            if put is None:
+                raise ValueError(f"{len(messages)} messages do not fit into a batch")
         await self._producer.send_batch(batch, topic, partition=0)
 
     async def read(self) -> Sequence[ConsumerRecord]:
@@ -56,7 +58,7 @@ class Courier:
         async def pace() -> None:
             sent = 0
             while sent < len(messages):
-                due = min(len(messages), int((loop.time() - began) * per_s) + 1)
+                due = min(len(messages), int((loop.time() - began) * per_s) + 1, sent + AT_ONCE)
                 if due > sent:
                     await self.send(topic, messages[sent:due])
                     sent = due

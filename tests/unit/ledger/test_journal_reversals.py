@@ -49,7 +49,7 @@ def test_a_whole_reversal_posts_the_mirror_of_the_entry() -> None:
     story.answer("rev_1", ANNA)
     _, reversal = story.answer("rev_1", BEN)
     assert isinstance(reversal, EntryPosted)
-    assert (reversal.rule, reversal.reverses, reversal.reference) == ("PR-JR", entry.entry_id, "rev_1")
+    assert (reversal.rule, reversal.reverses, reversal.proposal_id) == ("PR-JR", entry.entry_id, "rev_1")
     assert (reversal.account_id, shape(reversal.postings)) == (STREAM, shape(proposed.legs))
 
 

@@ -12,13 +12,13 @@ from shared.contracts.event import Actor, Event
 S = TypeVar("S")
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something asked of one service by itself (an effect's outcome, a due date); never on a topic."""
 
     TYPE: ClassVar[str] = ""
 
 
-class Cause(msgspec.Struct, frozen=True):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """What is being decided: its event id in hexadecimal and its place `source.shard.position`."""
 
     event_id: str
@@ -26,7 +26,7 @@ class Cause(msgspec.Struct, frozen=True):
     type: str
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a decider may know besides command and state; all of it is stored, so a replay decides the same.
 
     `recorded_at` is the time that the decision will carry, `today` its day in the tenant's zone. `effective_date` is

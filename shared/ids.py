@@ -16,7 +16,8 @@ PaymentId = NewType("PaymentId", str)
 AttemptId = NewType("AttemptId", str)
 Root = NewType("Root", bytes)
 
-ROOT_BYTES = 14
+ROOT_BYTES, ROOT_TEXT = 14, 23
+SHORT_INDEX = 1 << 13
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 CROCKFORD_TRIPLES = tuple(a + b + c for a in CROCKFORD for b in CROCKFORD for c in CROCKFORD)
 CHECK_SYMBOLS = CROCKFORD + "*~$=u"
@@ -77,12 +78,35 @@ def content_digest(content: Any) -> str:
 
 def base32(data: bytes) -> str:
     """Return Crockford base 32, lower case, most significant bit first, no padding."""
+    if len(data) == ROOT_BYTES:
+        return _root_text(data)
     bits = len(data) * 8
     padded = -(-bits // 15) * 15
     number = int.from_bytes(data, "big") << (padded - bits)
     triples = CROCKFORD_TRIPLES
     text = "".join([triples[(number >> shift) & 32_767] for shift in range(padded - 15, -1, -15)])
     return text[: -(-bits // 5)]
+
+
+def _root_text(root: bytes) -> str:
+    """Return `base32` of a root, at half its cost: in two halves that a machine's words hold."""
+    number = int.from_bytes(root, "big") << 8
+    high, low, t = number >> 60, number & (1 << 60) - 1, CROCKFORD_TRIPLES
+    text = (
+        f"{t[high >> 45]}{t[high >> 30 & 32_767]}{t[high >> 15 & 32_767]}{t[high & 32_767]}"
+        f"{t[low >> 45]}{t[low >> 30 & 32_767]}{t[low >> 15 & 32_767]}{t[low & 32_767]}"
+    )
+    return text[:ROOT_TEXT]
+
+
+def event_text(root: bytes, root_text: str, index: int) -> str:
+    """Return `base32` of an event id, at little cost where the text of its root is known.
+
+    The root's last two bits share a letter with the first three of the index: it is the root's own below 8,192.
+    """
+    if 0 <= index < SHORT_INDEX:
+        return root_text + CROCKFORD_TRIPLES[index << 2]
+    return base32(event_id(root, index))
 
 
 def bytes_of_base32(text: str, length: int) -> bytes | None:

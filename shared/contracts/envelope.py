@@ -19,7 +19,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
 BY_TYPE: dict[str, type[Event]] = {event.TYPE: event for event in ALL_EVENTS}
 
 
-class _Surrounding(msgspec.Struct, frozen=True, kw_only=True):
+class _Surrounding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is said of a payload; see `Envelope`."""
 
     tenant: str
@@ -49,7 +49,7 @@ class Unsealed(_Surrounding, frozen=True, kw_only=True):
     payload: Event
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """An opened envelope: its payload is a typed event."""
 
     envelope: Envelope

@@ -13,7 +13,7 @@ Month = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}$", description="Cover
 Instant = Annotated[str, msgspec.Meta(description="RFC 3339 instant in UTC, six decimals")]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fact: immutable, past tense, complete.
 
     `TYPE` is the stored name, for ever. A field is only ever added, with a default; anything else is a new type with
@@ -31,14 +31,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-class Actor(msgspec.Struct, frozen=True):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """Who caused an event. `id` is our own, never a token's subject."""
 
     kind: Literal["member", "staff", "assister", "system", "processor", "bank"]
     id: str
 
 
-class PremiumLine(msgspec.Struct, frozen=True, kw_only=True):
+class PremiumLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One policy and coverage month of an invoice; the member owes gross less both subsidies."""
 
     policy_id: str
@@ -67,7 +67,7 @@ class Method(msgspec.Struct, frozen=True):
     token: str
 
 
-class Allocation(msgspec.Struct, frozen=True, kw_only=True):
+class Allocation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A part of a payment that pays one line of one invoice."""
 
     invoice_id: str

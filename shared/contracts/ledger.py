@@ -15,7 +15,7 @@ AccountCode = Literal[
 ]  # fmt: skip
 
 
-class Posting(msgspec.Struct, frozen=True, kw_only=True):
+class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One leg of an entry. `sub_key` is the member, carrier, policy month, processor or payment of the account."""
 
     code: AccountCode

@@ -46,7 +46,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     trace: str | None = None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A stream's state at a version."""
 
     version: int

@@ -7,7 +7,7 @@ from services.ledger.domain.rules import Step
 from shared.contracts.event import Event
 from shared.contracts.ledger import EntryPosted
 from shared.decider import Context
-from shared.ids import base32, event_id
+from shared.ids import base32, event_text
 from shared.money import MAX_MINOR
 
 
@@ -19,11 +19,13 @@ def entry_of(step: Step, account_id: str, context: Context, index: int) -> Entry
     checked_day(step.effective_date)
     for posting in step.postings:
         if not 0 < posting.amount_minor <= MAX_MINOR:
-            raise ValueError(f"a posting of {step.rule} is not between 1 and {MAX_MINOR}")
+            thing = step.invoice_id or step.payment_id or context.cause.place
+            raise ValueError(f"{step.rule} of {thing} has a posting that is not between 1 and {MAX_MINOR}")
+    root = base32(context.root)
     return EntryPosted(
         account_id=account_id,
-        entry_id=f"ent_{context.shard}_{base32(event_id(context.root, index))}",
-        group_id=f"grp_{context.shard}_{base32(context.root)}",
+        entry_id=f"ent_{context.shard}_{event_text(context.root, root, index)}",
+        group_id=f"grp_{context.shard}_{root}",
         rule=step.rule,
         cause_type=context.cause.type,
         cause=context.cause.place,

@@ -9,7 +9,7 @@ import msgspec
 
 from services.ledger.domain import money_back as back
 from services.ledger.domain.entries import entry_of
-from services.ledger.domain.limits import Balances, apply_postings, balance_key, bend, fits
+from services.ledger.domain.limits import Balances, balance_key, bend, fits, posted
 from services.ledger.domain.rules import (
     Step,
     charge_without_pending,
@@ -50,19 +50,19 @@ from shared.contracts.ledger import EntryPosted, LimitBroken
 from shared.decider import Context
 
 
-class Household(msgspec.Struct, frozen=True):
+class Household(msgspec.Struct, frozen=True, gc=False):
     """The state that decisions need: balances of the accounts with a limit, and entries that may be taken back.
 
     A payment is pending while its balance of 2310 is not zero.
     """
 
     account_id: str
-    balances: Balances = {}
+    balances: Balances = Balances()
     standing: Standing = Standing()
 
     def balance_minor(self, code: str, currency: str, sub_key: str) -> int:
         """Return a limited account's balance, above zero on its normal side."""
-        return self.balances.get(balance_key(code, currency, sub_key), 0)
+        return self.balances.minor(balance_key(code, currency, sub_key))
 
 
 def initial(stream: str) -> Household:
@@ -74,8 +74,7 @@ def evolve(household: Household, event: Event) -> Household:
     """Fold one event of the household's stream."""
     if not isinstance(event, EntryPosted):
         return household
-    balances = household.balances.copy()
-    apply_postings(balances, event.currency, event.postings)
+    balances = posted(household.balances, event.currency, event.postings)
     return Household(household.account_id, balances, after(household.standing, event))
 
 
@@ -197,9 +196,7 @@ def post(steps: Iterable[Step], household: Household, context: Context) -> tuple
     before: EntryPosted | None = None
     for step in steps:
         if before is not None:
-            if balances is household.balances:
-                balances = balances.copy()
-            apply_postings(balances, before.currency, before.postings)
+            balances = posted(balances, before.currency, before.postings)
         entry = entry_of(step, household.account_id, context, len(events))
         broken: tuple[Event, ...] = ()
         if not fits(balances, entry.currency, entry.postings):

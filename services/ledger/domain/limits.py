@@ -5,12 +5,19 @@ from collections.abc import Sequence
 import msgspec
 
 from services.ledger.domain.chart import LIMITED
+from services.ledger.domain.shelves import Shelves
 from shared.contracts.ledger import AccountCode, Posting
 
 RECOVERY: AccountCode = "1250"
 SUSPENSE: AccountCode = "1290"
 
-Balances = dict[str, int]
+
+class Balances(Shelves[int], frozen=True):
+    """What the accounts with a limit hold, above zero on their normal side, by `balance_key`."""
+
+    def minor(self, name: str) -> int:
+        """Return a balance; 0 where there never was one."""
+        return self.find(name) or 0
 
 
 class Overflow(msgspec.Struct, frozen=True):
@@ -26,19 +33,17 @@ def balance_key(code: str, currency: str, sub_key: str) -> str:
     return f"{code}/{currency}/{sub_key}"
 
 
-def apply_postings(balances: Balances, currency: str, postings: Sequence[Posting]) -> None:
-    """Move `balances` (above zero on the normal side; zero is left out) in place; only limited accounts are kept."""
+def posted(balances: Balances, currency: str, postings: Sequence[Posting]) -> Balances:
+    """Return the balances after these postings; only accounts with a limit are kept."""
+    moved: dict[str, int] = {}
     for posting in postings:
         normal = LIMITED.get(posting.code)
         if normal is None:
             continue
-        key = f"{posting.code}/{currency}/{posting.sub_key}"
-        amount = posting.amount_minor
-        left = balances.get(key, 0) + (amount if posting.side == normal else -amount)
-        if left:
-            balances[key] = left
-        else:
-            balances.pop(key, None)
+        name = f"{posting.code}/{currency}/{posting.sub_key}"
+        before = moved[name] if name in moved else balances.minor(name)
+        moved[name] = before + (posting.amount_minor if posting.side == normal else -posting.amount_minor)
+    return balances.put_all(moved) if moved else balances
 
 
 def fits(balances: Balances, currency: str, postings: Sequence[Posting]) -> bool:
@@ -47,7 +52,7 @@ def fits(balances: Balances, currency: str, postings: Sequence[Posting]) -> bool
         normal = LIMITED.get(posting.code)
         if normal is None or posting.side == normal:
             continue
-        if balances.get(f"{posting.code}/{currency}/{posting.sub_key}", 0) < posting.amount_minor:
+        if balances.minor(f"{posting.code}/{currency}/{posting.sub_key}") < posting.amount_minor:
             return False
     return True
 
@@ -59,7 +64,7 @@ def bend(
 
     1250 is kept per household, 1290 per entry. Sums per side are as before, so the entry stays balanced.
     """
-    left = dict(balances)
+    left = balances
     kept: list[Posting] = []
     overflows: list[Overflow] = []
     for posting in postings:
@@ -67,7 +72,7 @@ def bend(
         if over < posting.amount_minor:
             part = msgspec.structs.replace(posting, amount_minor=posting.amount_minor - over)
             kept.append(part)
-            apply_postings(left, currency, (part,))
+            left = posted(left, currency, (part,))
         if over:
             overflows.append(Overflow(posting.code, posting.sub_key, over))
             to_recovery = posting.code == "2110"
@@ -78,7 +83,7 @@ def bend(
                 amount_minor=over,
             )
             kept.append(moved)
-            apply_postings(left, currency, (moved,))
+            left = posted(left, currency, (moved,))
     return tuple(kept), tuple(overflows)
 
 
@@ -86,5 +91,5 @@ def _over(balances: Balances, currency: str, posting: Posting) -> int:
     normal = LIMITED.get(posting.code)
     if normal is None or posting.side == normal:
         return 0
-    there = balances.get(balance_key(posting.code, currency, posting.sub_key), 0)
+    there = balances.minor(balance_key(posting.code, currency, posting.sub_key))
     return max(0, posting.amount_minor - max(0, there))

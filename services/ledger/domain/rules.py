@@ -20,10 +20,9 @@ from shared.contracts.billing import (
 )
 from shared.contracts.event import Allocation, PremiumLine
 from shared.contracts.ledger import AccountCode, Posting
-from shared.money import MAX_MINOR
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One step of one rule, before it has an id and has met the household's limits."""
 
     rule: str
@@ -62,11 +61,8 @@ def policy_month(policy_id: str, month: str) -> str:
 def premium_billed(bill: InvoiceIssued, line: PremiumLine, on: str) -> Step | None:
     """PR-01: D 1210 member share, D 1220 APTC, D 1230 state subsidy / C 2210 gross; None for a line of nothing.
 
-    A share below zero (subsidies above the gross) is a credit of 1210. An amount that no account can hold raises
-    ValueError: the fact is parked.
+    A share below zero (subsidies above the gross) is a credit of 1210.
     """
-    if max(line.gross_minor, line.aptc_minor, line.state_subsidy_minor, abs(line.member_minor)) > MAX_MINOR:
-        raise ValueError(f"a line of invoice {bill.invoice_id} has an amount above {MAX_MINOR}")
     postings = line_legs(bill.account_id, line, billed=True)
     return Step("PR-01", on, bill.currency, postings, invoice_id=bill.invoice_id) if postings else None
 
@@ -75,14 +71,18 @@ def line_legs(account_id: str, line: PremiumLine, *, billed: bool) -> tuple[Post
     """Return the legs of a line as it is billed, or their mirror as it is taken back; without those of nothing."""
     month = policy_month(line.policy_id, line.coverage_month)
     shares: tuple[tuple[int, AccountCode, str], ...] = (
-        (line.member_minor, "1210", member_month(account_id, line.policy_id, line.coverage_month)),
+        (line.member_minor, "1210", f"{account_id}/{month}"),
         (line.aptc_minor, "1220", month),
         (line.state_subsidy_minor, "1230", month),
     )
     gross: tuple[tuple[int, AccountCode, str], ...] = ((-line.gross_minor, "2210", month),)
-    legs = (*shares, *gross) if billed else (*gross, *shares)
+    legs = shares + gross if billed else gross + shares
     return tuple(
-        leg("D" if (minor > 0) is billed else "C", code, sub_key, abs(minor)) for minor, code, sub_key in legs if minor
+        [
+            leg("D" if (minor > 0) is billed else "C", code, sub_key, abs(minor))
+            for minor, code, sub_key in legs
+            if minor
+        ]
     )
 
 

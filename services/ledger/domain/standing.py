@@ -12,7 +12,7 @@ from shared.contracts.event import PremiumLine
 from shared.contracts.ledger import AccountCode, EntryPosted, Posting
 
 
-class Left(msgspec.Struct, frozen=True):
+class Left(msgspec.Struct, frozen=True, gc=False):
     """An entry and how much of it was not taken back yet; of a bill's line also how much of each subsidy."""
 
     entry_id: str

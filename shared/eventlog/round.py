@@ -1,6 +1,6 @@
 """One round of a writer: what waited, judged, opened and decided in the order in which it came. No I/O.
 
-`gather` judges and opens; the writer looks up `first_ids` and loads `missing` streams; `decide` adds to a draft.
+`gather` judges and opens; the writer looks up the `first_ids` and loads `missing` streams; `decide` adds to a draft.
 """
 
 import asyncio
@@ -156,10 +156,6 @@ class Round:
     def _asks_of(self, parked: Parked, *, drop: bool) -> Item | Nobody:
         return NOBODY if drop else item_of_parked(self._registry, parked)
 
-    def first_ids(self) -> list[bytes]:
-        """Return the ids under which a first call of each submitted command would be stored."""
-        return [item.first_id for step in self._steps if isinstance(step, Submission) for item in step.items]
-
     def missing(self) -> list[str]:
         """Return the streams to load before deciding."""
         return self._desk.missing(self._items())
@@ -264,6 +260,11 @@ class Round:
             metrics.RECORDS.labels(service, topic, verdict).inc(count)
         for said, count in self._said.items():
             metrics.COMMANDS.labels(service, shard, said).inc(count)
+
+
+def first_ids(jobs: Sequence[Job]) -> list[bytes]:
+    """Return the ids under which a first call of each submitted command would be stored."""
+    return [item.first_id for job in jobs if isinstance(job, Submission) for item in job.items]
 
 
 def weight(job: Job) -> int:

@@ -21,8 +21,9 @@ from shared.eventlog.committer import Committer
 from shared.eventlog.cursors import CursorBook
 from shared.eventlog.desk import Desk, Draft, open_own, schema_hashes
 from shared.eventlog.intake import Holds, item_of_submitted
+from shared.eventlog.lookup import Keyed, Lookup
 from shared.eventlog.ports import Batch, EventRow, Order, Parked, Record, Store, Stray
-from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, weight
+from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, first_ids, weight
 from shared.eventlog.sheet import Sheet
 from shared.faults import Point, reach
 from shared.telemetry.logs import logger
@@ -31,6 +32,7 @@ log = logger(__name__)
 
 MAX_WAITING = 20_000
 MAX_ROUND = 8_000
+AHEAD_FROM = 64
 CURSOR_EVERY_S = 1.0
 
 OnCommitted = Callable[[Sequence[EventRow]], None]
@@ -65,6 +67,7 @@ class Writer:
         self._schemas = schema_hashes(registry)
         self._waiting: list[Job] = []
         self._weight = 0
+        self._lookup = Lookup(self._find)
         self._sheet = Sheet()
         self._sent: Sheet | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -201,17 +204,26 @@ class Writer:
         reach(Point.WRITER_BEFORE_DECIDE)
         round_ = Round(self._registry, self._desk, self._sheet.draft, self.book, self.holds)
         round_.gather(jobs, self._clock.monotonic())
-        known = dict(self._sent.draft.keyed) if self._sent is not None else {}
-        keys = [key for key in round_.first_ids() if key not in known]
-        if keys:
-            known.update(await self._committer.patiently(lambda: self._store.find(self.shard, keys)))
+        known = await self._lookup.known(first_ids(jobs), *self._being_stored())
         await self._load(round_.missing())
         self._desk.begin(self._now.now())
         for _ in round_.decide(known):
-            if self._committing is not None:
+            self._look_ahead()
+            if self._committing is not None or self._lookup.is_ahead:
                 await asyncio.sleep(0)
         self._sheet.answers += round_.answers
         reach(Point.WRITER_AFTER_DECIDE)
+
+    def _being_stored(self) -> list[Keyed]:
+        return [self._sent.draft.keyed] if self._sent is not None else []
+
+    def _look_ahead(self) -> None:
+        """Ask after the keys of what waits, so that the next round need not wait for the answer."""
+        if self._weight >= AHEAD_FROM and not self._lookup.is_ahead and (ids := first_ids(self._waiting)):
+            self._lookup.ask_ahead(ids, *self._being_stored(), self._sheet.draft.keyed)
+
+    async def _find(self, ids: Sequence[bytes]) -> Keyed:
+        return await self._committer.patiently(lambda: self._store.find(self.shard, ids))
 
     def _send(self) -> None:
         """Begin to commit what is on the sheet, and begin a new one; with nothing to store, answer at once."""
@@ -227,6 +239,7 @@ class Writer:
     async def _lose(self, error: BaseException) -> None:
         """End a commit that is under way, and tell all callers."""
         self.lost = error
+        await self._lookup.close()
         committing, self._committing = self._committing, None
         if committing is not None:
             committing.cancel()

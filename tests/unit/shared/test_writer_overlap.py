@@ -10,9 +10,11 @@ import pytest
 from shared.contracts.event import Event
 from shared.decider import Context, Handler, Registry, StreamKind
 from shared.errors import Conflict, Fenced, OnHold, StoreDown
+from shared.eventlog.command import Answer
 from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
-from shared.eventlog.ports import Batch
+from shared.eventlog.ports import Batch, EventRow
+from shared.eventlog.round import AT_ONCE
 from tests.unit.shared.test_writer import SHARD, Open, Upstream, languages, opened, stored, submitted, writing
 
 
@@ -84,6 +86,41 @@ async def test_a_key_that_is_being_committed_is_a_repeat_or_a_conflict_and_is_to
         with pytest.raises(Conflict):
             await other
     assert await languages(store) == ["en"]
+
+
+class Asked(Gated):
+    """`looked_up` are the ids of each question, as they came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_up: list[list[bytes]] = []
+
+    async def find(self, shard: int, event_ids: Sequence[bytes]) -> dict[bytes, EventRow]:
+        self.looked_up.append(list(event_ids))
+        return await super().find(shard, event_ids)
+
+
+async def test_keys_that_are_looked_up_ahead_are_repeats_of_what_is_on_the_way() -> None:
+    """The store says that it has none of them: some are being committed then, the others being decided."""
+    store = Asked()
+    keys = [str(number) for number in range(6 * AT_ONCE)]
+    async with writing(store) as writer:
+        first = asyncio.create_task(writer.submit_all([submitted(key) for key in keys[:AT_ONCE]]))
+        await store.came()
+        second = asyncio.create_task(writer.submit_all([submitted(key) for key in keys[AT_ONCE:]]))
+        while len(store.looked_up) < 2:
+            await asyncio.sleep(0)
+        again = asyncio.create_task(writer.submit_all([submitted(key) for key in keys]))
+        while len(store.looked_up) < 3:
+            await asyncio.sleep(0)
+        committing, waiting = len(store.asked), writer.waiting
+        store.let(3)
+        told = [answer for answer in await again if isinstance(answer, Answer)]
+        await asyncio.gather(first, second)
+    assert (committing, waiting) == (1, len(keys))
+    assert [len(asked) for asked in store.looked_up] == [AT_ONCE, 5 * AT_ONCE, 6 * AT_ONCE]
+    assert [answer.replayed for answer in told] == [True] * len(keys)
+    assert len(await stored(store)) == len(keys)
 
 
 async def test_a_record_parked_in_a_commit_under_way_holds_its_key_already() -> None:

@@ -26,7 +26,6 @@ from deploy.demo.rest import at_rest
 from deploy.demo.rota import plan
 from deploy.demo.scene import Scene
 from deploy.local.files import write_atomically
-from deploy.local.layout import SHARDS
 from deploy.local.stack import Stack
 from deploy.local.stack_clock import read_s, stack_time
 
@@ -98,7 +97,7 @@ async def _close(stack: Stack, planned: Sequence[Household], model: Model, playe
     figures = await treasury.figures(day, day)
     unresolved = [*await treasury.exceptions("open"), *await treasury.exceptions("explained")]
     outcomes = await read_outcomes(scene, played.players, model)
-    books = await asyncio.to_thread(read_books, stack.dsn("ledger"), SHARDS)
+    books = await asyncio.to_thread(read_books, stack.dsn("ledger"), stack.shards)
     held_minor = await asyncio.to_thread(balance_minor, stack.card_url, stack.state.secret("card-api.key"))
     checks = (
         *closing.checks_of_stories(played.players, outcomes),

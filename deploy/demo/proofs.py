@@ -7,7 +7,6 @@ from itertools import chain
 from psycopg.conninfo import make_conninfo
 
 from deploy.demo.report import ShardRoot
-from deploy.local.layout import SHARDS
 from deploy.local.stack import Stack
 from services.gateway.projections import PROJECTIONS as GATEWAY_PROJECTIONS
 from services.ledger.projections import PROJECTIONS as LEDGER_PROJECTIONS
@@ -24,7 +23,7 @@ def verified_shards(stack: Stack) -> tuple[tuple[ShardRoot, ...], list[str]]:
     roots: list[ShardRoot] = []
     broken: list[str] = []
     for service in SERVICES:
-        for shard in range(SHARDS):
+        for shard in range(stack.shards):
             try:
                 found = verify_log(stack.dsn(service), shard)
                 roots.append(ShardRoot(service, shard, found.size, found.root.hex()))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.local.errors import LocalStackError
+from deploy.local.folder import StateFolder
 from deploy.local.options import DEFAULT_STATE, State
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def list_projections(
     """Print each projection's version, rows, lag in events, and how far it is in each shard of each log."""
     if dsn and not service:
         raise LocalStackError("--dsn names one service's database: name the service with --service too")
+    shards = StateFolder(state).shards(os.environ.get("PIPEROLL_SHARDS", ""))
     for name in (service,) if service else SERVICES:
         database, origin = _place_of(name, state, dsn, bootstrap)
-        for line in _lines(name, database, origin, bootstrap or (_bootstrap(state) if name == "gateway" else "")):
+        kafka = bootstrap or (_bootstrap(state) if name == "gateway" else "")
+        for line in _lines(name, database, origin, kafka, shards):
             typer.echo(line)
 
 
@@ -82,14 +85,14 @@ def compare(name: Name, state: State = DEFAULT_STATE, dsn: Dsn = None, bootstrap
         raise LocalStackError(f"{name} is not what its facts make: `piperoll admin projections rebuild {name}`")
 
 
-def _lines(service: str, database: str, origin: "Origin", bootstrap: str) -> Iterator[str]:
+def _lines(service: str, database: str, origin: "Origin", bootstrap: str, shards: int) -> Iterator[str]:
     import psycopg
     from psycopg import sql
 
     from shared.eventlog.projections import as_of_one_moment
 
     with psycopg.connect(database, application_name="piperoll-admin") as connection, connection.cursor() as cursor:
-        ends = _published(origin, bootstrap) if service == "gateway" else origin.ends(cursor)
+        ends = _published(bootstrap, shards) if service == "gateway" else origin.ends(cursor)
         connection.rollback()
         for one in _projections(service):
             as_of_one_moment(cursor, one)
@@ -103,17 +106,15 @@ def _lines(service: str, database: str, origin: "Origin", bootstrap: str) -> Ite
             yield f"{one.name}  version {version}{waits}  {rows} rows  lag {lag}  {_places(positions)}"
 
 
-def _published(origin: "Origin", bootstrap: str) -> "Positions":
+def _published(bootstrap: str, shards: int) -> "Positions":
     """Return the last position of each chain on the topics."""
-    from deploy.local.layout import SHARDS
     from services.gateway.projections.topics import TOPIC_OF
     from shared.kafka.tails import KafkaTails
 
     async def ask() -> "Positions":
         found: Positions = {}
         for source, topic in TOPIC_OF.items():
-            shards = range(int(os.environ.get("PIPEROLL_SHARDS", SHARDS)))
-            tails = await KafkaTails(bootstrap).last_positions(source, [topic], shards)
+            tails = await KafkaTails(bootstrap).last_positions(source, [topic], range(shards))
             found |= {(source, shard): position for (_, shard), position in tails.items()}
         return found
 

@@ -27,7 +27,7 @@ from deploy.local import people_backup, stack_clock
 from deploy.local.archive import Archive
 from deploy.local.errors import LocalStackError, NotRunningError
 from deploy.local.files import read_json_object, sync_folder, write_atomically
-from deploy.local.folder import StateFolder
+from deploy.local.folder import SHARDS, StateFolder
 from deploy.local.home import Say, quiet
 from deploy.local.postgres import run_tool
 
@@ -46,6 +46,7 @@ class Backup:
     clock_ahead_s: int
     books_bytes: int
     seconds: float
+    shards: int = SHARDS
 
 
 def take(state: StateFolder, folder: Path, say: Say = quiet) -> Backup:
@@ -75,6 +76,7 @@ def take(state: StateFolder, folder: Path, say: Say = quiet) -> Backup:
                 stack_clock.read_s(state),
                 size,
                 round(time.monotonic() - began, 1),
+                state.shards(),
             )
             write_atomically(work / MANIFEST, json.dumps(asdict(backup), indent=1) + "\n")
             os.rename(work, target)

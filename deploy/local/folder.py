@@ -11,6 +11,9 @@ from typing import IO
 from deploy.local.errors import AlreadyRunningError, LocalStackError
 from deploy.local.files import read_json_object, write_atomically
 
+SHARDS = 8
+"""How many a new stack has where nothing else is asked for."""
+MOST_SHARDS = 256
 FORMAT_VERSION = 2
 """Raised with every change that an older or newer piperoll could not read."""
 
@@ -24,6 +27,7 @@ class StateFolder:
         self.ports = self.path / "stack.json"
         self.running = self.path / "running.json"
         self.clock = self.path / "clock"
+        self.shard_count = self.path / "shards"
         self.logs = self.path / "logs"
         self.secrets = self.path / "secrets"
         self.master_key = self.secrets / "master.key"
@@ -91,6 +95,24 @@ class StateFolder:
         if not path.exists():
             write_atomically(path, secrets.token_urlsafe(24) + "\n", mode=0o600)
         return path.read_text(encoding="utf-8").strip()
+
+    def shards(self, asked: str = "") -> int:
+        """Return how many shards the stack has: `asked`, else 8, until it is kept. LocalStackError for another then."""
+        if asked and not (asked.isdecimal() and 1 <= int(asked) <= MOST_SHARDS):
+            raise LocalStackError(f"PIPEROLL_SHARDS is {asked!r} and must be a whole number from 1 to {MOST_SHARDS}")
+        if not self.shard_count.exists() and not self.postgres.exists():
+            return int(asked or SHARDS)
+        kept = int(self.shard_count.read_text(encoding="utf-8")) if self.shard_count.exists() else SHARDS
+        if asked and int(asked) != kept:
+            raise LocalStackError(
+                f"the stack in {self.path} was made with {kept} shards and {int(asked)} are asked for: the number is "
+                "fixed for life; leave PIPEROLL_SHARDS out, or choose a new folder with --state"
+            )
+        return kept
+
+    def keep_shards(self, number: int) -> None:
+        """Fix the number of shards."""
+        write_atomically(self.shard_count, f"{number}\n")
 
     def _make(self) -> None:
         try:

@@ -13,7 +13,6 @@ from deploy.local.folder import StateFolder
 from deploy.local.probes import http_ready
 from deploy.local.program import Program
 
-SHARDS = 8
 INFRA = ("postgres", "people", "kafka", "identity", "mail", "card")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -64,6 +63,7 @@ class Endpoints:
     people_admin_dsn: str
     bootstrap: str
     issuer: str
+    shards: int
     service_password: str | None = None
 
     def dsn(self, service: str) -> str:
@@ -180,7 +180,7 @@ def _service_environment(
         "PIPEROLL_SERVICE": service.service,
         "PIPEROLL_PROFILE": "local",
         "PIPEROLL_INSTANCE": f"{name}-1" if name == service.name else name,
-        "PIPEROLL_SHARDS": str(SHARDS),
+        "PIPEROLL_SHARDS": str(endpoints.shards),
         "PIPEROLL_POSTGRES_DSN": endpoints.dsn(service.service),
         "PIPEROLL_PEOPLE_DSN": endpoints.people_dsn(service.service),
         "PIPEROLL_KAFKA_BOOTSTRAP": endpoints.bootstrap,

@@ -22,7 +22,7 @@ from deploy.local.errors import LocalStackError
 from deploy.local.folder import StateFolder
 from deploy.local.home import Say, quiet
 from deploy.local.keeper import Keeper
-from deploy.local.layout import SERVICES, SHARDS
+from deploy.local.layout import SERVICES
 from deploy.local.leftovers import sweep_recorded
 from deploy.local.stack import Stack
 from shared.errors import PiperollError
@@ -58,6 +58,7 @@ def restore(state: StateFolder, folder: Path, *, replace: bool = False, say: Say
         sweep_recorded(state.running)
         if state.postgres.exists() and not replace:
             raise LocalStackError(f"{state.postgres} holds data: --replace moves it aside and puts the backup there")
+        state.keep_shards(state.shards(str(found.shards)))
         needs_people = not state.people.exists()
         dump = people_backup.verify(source, state) if needs_people else None
         moved_aside = _restore_books(state, source, say)
@@ -80,7 +81,7 @@ def adopt_tails(state: StateFolder, say: Say) -> tuple[Shards, Shards]:
     adopted: dict[str, tuple[int, ...]] = {}
     behind: dict[str, tuple[int, ...]] = {}
     with Stack(state.path, only=("postgres", "kafka")) as stack:
-        asyncio.run(ensure_topics(stack.bootstrap, SHARDS))
+        asyncio.run(ensure_topics(stack.bootstrap, stack.shards))
         for service in sorted({one.service for one in SERVICES}):
             for shard in asyncio.run(_behind(stack, service)):
                 done = _adopt(stack, service, shard, say)
@@ -97,7 +98,7 @@ def _adopt(stack: Stack, service: str, shard: int, say: Say) -> bool:
 
     where = make_conninfo(stack.admin_dsn, dbname=f"piperoll_{service}")
     try:
-        found = asyncio.run(adopt(service, shard, SHARDS, where, stack.bootstrap))
+        found = asyncio.run(adopt(service, shard, stack.shards, where, stack.bootstrap))
         order_release_of_adopted(where, shard)
     except PiperollError as error:
         say(f"{service} shard {shard} was not adopted: {error}")
@@ -114,7 +115,7 @@ async def _behind(stack: Stack, service: str) -> tuple[int, ...]:
 
     store = PostgresStore(stack.dsn(service), f"{service}-restore")
     try:
-        return tuple(sorted(await old_copies(service, range(SHARDS), store, KafkaTails(stack.bootstrap))))
+        return tuple(sorted(await old_copies(service, range(stack.shards), store, KafkaTails(stack.bootstrap))))
     finally:
         await store.close()
 

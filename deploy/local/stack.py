@@ -139,6 +139,11 @@ class Stack:
         return self._endpoints.people_dsn(service)
 
     @property
+    def shards(self) -> int:
+        """How many shards each service has, fixed at the first start."""
+        return self._endpoints.shards
+
+    @property
     def bootstrap(self) -> str:
         return self._endpoints.bootstrap
 

@@ -18,7 +18,7 @@ from deploy.local.files import read_json_object, write_atomically
 from deploy.local.folder import StateFolder
 from deploy.local.home import Say
 from deploy.local.keeper import Keeper
-from deploy.local.layout import SERVICES, SHARDS, Endpoints, card_program, mail_program, port_names, service_programs
+from deploy.local.layout import SERVICES, Endpoints, card_program, mail_program, port_names, service_programs
 from deploy.local.leftovers import started_mark, sweep_recorded
 from deploy.local.ports import settle_ports
 from deploy.local.program import Program
@@ -55,6 +55,8 @@ class Supervisor:
         `limit_s` is for each program's start; what is fetched or made at the very first start takes its own time.
         """
         self.endpoints = self._settle(settle_ports(self.state.ports, port_names(self._names, self._environment)))
+        if self._provision:
+            self.state.keep_shards(self.endpoints.shards)
         self._record()
         async with asyncio.TaskGroup() as group:
             for step in (self._postgres, self._people, self._kafka, self._identity, self._mail, self._card):
@@ -101,7 +103,8 @@ class Supervisor:
         issuer = given.get("PIPEROLL_OIDC_ISSUER", "")
         if "identity" in self._names:
             issuer = f"http://127.0.0.1:{ports['identity']}/{identity.ISSUER_ID}"
-        return Endpoints(ports, sockets, dsn, people_dsn, bootstrap, issuer, password)
+        shards = self.state.shards(given.get("PIPEROLL_SHARDS", ""))
+        return Endpoints(ports, sockets, dsn, people_dsn, bootstrap, issuer, shards, password)
 
     def _keep(self, program: Program) -> Keeper:
         keeper = Keeper(program, self._record, self._say)
@@ -116,7 +119,9 @@ class Supervisor:
             await keeper.wait_ready(asyncio.get_running_loop().time() + limit_s)
             self._archiving = asyncio.create_task(self._archive(endpoints.admin_dsn), name="archive")
         if self._provision:
-            await asyncio.to_thread(databases.prepare, endpoints.admin_dsn, SHARDS, endpoints.service_password)
+            await asyncio.to_thread(
+                databases.prepare, endpoints.admin_dsn, endpoints.shards, endpoints.service_password
+            )
             if "people" not in self._names:
                 await asyncio.to_thread(databases.prepare_people, endpoints.people_admin_dsn)
 
@@ -154,7 +159,7 @@ class Supervisor:
         if self._provision:
             from shared.kafka.topics import ensure_topics
 
-            await ensure_topics(endpoints.bootstrap, SHARDS)
+            await ensure_topics(endpoints.bootstrap, endpoints.shards)
 
     async def _identity(self, endpoints: Endpoints, limit_s: float) -> None:
         if "identity" in self._names:

@@ -8,9 +8,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from psycopg.conninfo import make_conninfo
 
@@ -52,6 +53,8 @@ WHOLE: dict[str, Callable[[Stack], Records]] = {
     "http": lambda stack: http.run(stack, BUILD),
 }
 """On the whole stack, the services in it."""
+ONE_SHARD: dict[str, Callable[[Stack], Records]] = {"posted_64": lambda stack: posted.run(stack, BUILD)}
+"""On the whole stack with one shard per service."""
 LONG: dict[str, Callable[[Stack], Records]] = {
     "growth": lambda stack: post.run_long(stack.admin_dsn),
     "cold_start": lambda stack: workers.cold_start(_filled(stack, FILLED_EVENTS_LONG, 1)),
@@ -63,7 +66,7 @@ ALONE: dict[str, Callable[[], Records]] = {"store": store.run}
 def main() -> int:
     """Run the benches that are named (all of `make bench` by default); exit 1 where a floor does not hold."""
     parser = argparse.ArgumentParser(prog="tests.bench")
-    usual = [*ALONE, *BENCHES, *WHOLE]
+    usual = [*ALONE, *BENCHES, *WHOLE, *ONE_SHARD]
     parser.add_argument("names", nargs="*", choices=[*usual, *LONG, []], help="default: all but the long ones")
     parser.add_argument("--long", action="store_true", help="the long ones")
     arguments = parser.parse_args()
@@ -76,6 +79,7 @@ def main() -> int:
             records += _timed(name, ALONE[name])
     records += _on_a_stack(names, {**BENCHES, **LONG}, ("postgres", "kafka", "identity"))
     records += _on_a_stack(names, WHOLE, None)
+    records += _on_a_stack(names, ONE_SHARD, None, {"PIPEROLL_SHARDS": "1"})
     told = {"machine": described(), "records": records}
     file = BUILD / ("bench-long.json" if arguments.long else "bench.json")
     file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -85,20 +89,23 @@ def main() -> int:
 
 
 def _on_a_stack(
-    names: Sequence[str], benches: dict[str, Callable[[Stack], Records]], only: Sequence[str] | None
+    names: Sequence[str],
+    benches: dict[str, Callable[[Stack], Records]],
+    only: Sequence[str] | None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Records:
     records: Records = []
     wanted = [name for name in names if name in benches]
     if wanted:
-        with _stack(only) as stack:
+        with _stack(only, settings) as stack:
             for name in wanted:
                 records += _timed(name, lambda name=name: benches[name](stack))  # type: ignore[misc]
     return records
 
 
 @contextmanager
-def _stack(only: Sequence[str] | None) -> Iterator[Stack]:
-    settings = {"PIPEROLL_GATEWAY_PROCESSES": "2", "PIPEROLL_STAFF_RATE_PER_MIN": "10000000"}
+def _stack(only: Sequence[str] | None, settings: Mapping[str, str]) -> Iterator[Stack]:
+    settings = {"PIPEROLL_GATEWAY_PROCESSES": "2", "PIPEROLL_STAFF_RATE_PER_MIN": "10000000", **settings}
     with (
         tempfile.TemporaryDirectory(prefix="piperoll-bench-") as state,
         Stack(Path(state), env=settings, only=only) as stack,

@@ -8,7 +8,6 @@ import pytest
 
 from deploy.demo.books import read_books
 from deploy.demo.client import Client, Reply
-from deploy.local.layout import SHARDS
 from tests.flow.conftest import Portal
 
 DAY = "2026-01-15"
@@ -150,7 +149,7 @@ async def test_an_entry_by_hand_lives_from_its_proposal_to_the_close_of_its_acco
     assert (shut.body["status"], shut.body["reason"]) == ("refused", "ledger_account_closed")
     listed = await finance.first.get("/v1/ledger-accounts?status=closed&limit=100")
     assert {fee, bank} <= {one["ledger_account_id"] for one in listed.body["items"]}
-    assert read_books(portal.stack.dsn("ledger"), SHARDS).trial_balance_minor == 0
+    assert read_books(portal.stack.dsn("ledger"), portal.stack.shards).trial_balance_minor == 0
 
 
 REFUSED = [

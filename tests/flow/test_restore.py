@@ -16,7 +16,6 @@ from deploy.demo.books import parked, read_books
 from deploy.demo.proofs import projections_equal, verified_shards
 from deploy.local import backup
 from deploy.local.folder import StateFolder
-from deploy.local.layout import SHARDS
 from deploy.local.restore import restore
 from deploy.local.stack import Stack
 from shared.contracts.topics import SERVICES
@@ -93,7 +92,7 @@ async def test_books_that_were_destroyed_come_back_with_every_payment_once(tmp_p
                 assert (await portal.final(member, payment_id))["status"] == "settled"
                 assert len(portal.simulated("charges", payment_id)) == 1
                 assert [mail["copies"] for mail in portal.mails_to(email)] == [1]
-        assert read_books(stack.dsn("ledger"), SHARDS).trial_balance_minor == 0
+        assert read_books(stack.dsn("ledger"), stack.shards).trial_balance_minor == 0
         assert parked(stack) == 0
         assert verified_shards(stack)[1] == []
         assert projections_equal(stack) == []

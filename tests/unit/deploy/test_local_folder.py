@@ -62,3 +62,26 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalStackError, match="cannot make the state folder"):
         StateFolder(tmp_path / "file" / "state").open()
+
+
+def test_a_stack_has_the_shards_that_were_asked_for_at_its_first_start_for_life(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    assert (folder.shards(), folder.shards("2")) == (8, 2), "nothing is kept yet"
+    folder.keep_shards(2)
+    assert (folder.shards(), folder.shards("2")) == (2, 2)
+    with pytest.raises(LocalStackError, match=r"made with 2 shards and 4 are asked for.*fixed for life.*--state"):
+        folder.shards("4")
+
+
+def test_a_stack_that_was_made_before_its_shards_were_kept_has_eight(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    folder.postgres.mkdir()
+    assert folder.shards() == 8
+    with pytest.raises(LocalStackError, match="made with 8 shards and 1 are asked for"):
+        folder.shards("1")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "257", "2.0", "eight", " 8"])
+def test_a_number_of_shards_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(LocalStackError, match=r"PIPEROLL_SHARDS is .* whole number from 1 to 256"):
+        opened(tmp_path).shards(text)

@@ -25,6 +25,7 @@ ENDPOINTS = Endpoints(
     people_admin_dsn="host=/tmp/sockets port=5433 user=postgres dbname=postgres",
     bootstrap="127.0.0.1:20001",
     issuer="http://127.0.0.1:20003/piperoll",
+    shards=4,
 )
 
 

@@ -12,6 +12,7 @@ from shared.postgres.placement import Placement
 
 class ProcessSettings(BaseSettings):
     """`PIPEROLL_*`. `instance` names this process among its service's workers, the same after each restart.
+    `inbox_pause_s` after each poll of the topics lets more records come together.
 
     The shards lie on the server of `postgres_dsn`, or on several by `postgres_dsns`, a JSON object of shards and
     connection strings: `{"0-3": "host=a dbname=piperoll_ledger", "4-7": "host=b dbname=piperoll_ledger"}`.
@@ -23,6 +24,7 @@ class ProcessSettings(BaseSettings):
     postgres_dsns: dict[str, str] = Field(default={}, repr=False)
     kafka_bootstrap: str
     shards: int = Field(default=8, ge=1)
+    inbox_pause_s: float = Field(default=0.0, ge=0, le=1)
     instance: str = "1"
     http_host: str = "127.0.0.1"
     http_port: int = 0

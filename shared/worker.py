@@ -44,6 +44,8 @@ OLD_COPY_AGAIN_S = 3.0
 class Worker:
     """One process of a service with writers. `failed` is set when something of ours broke: the process must end."""
 
+    _keeping: "asyncio.Task[None] | None" = None
+
     def __init__(self, registry: Registry, settings: ProcessSettings, make_parts: MakeParts) -> None:
         service = registry.service
         self._registry = registry
@@ -76,6 +78,7 @@ class Worker:
             self._handle,
             settings.instance,
             in_hand=BATCHES_IN_HAND,
+            pause_s=settings.inbox_pause_s,
         )
         self._forks = [(shards, Forks(dsn)) for dsn, shards in placement.servers.items()]
         self._upkeep = Upkeep(
@@ -91,7 +94,6 @@ class Worker:
             lambda: {shard: held.writer.book for shard, held in self._held.items()},
             self._inbox.behind,
         )
-        self._keeping: asyncio.Task[None] | None = None
         self._health = HealthServer(settings.http_host, settings.http_port, self._inbox.healthy, self._ready)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 

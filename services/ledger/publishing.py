@@ -31,7 +31,7 @@ log = logger(__name__)
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
 BATCH = 1_000
-GATHER_S = 0.5
+GATHER_S = 1.0
 LOOK_EVERY_S = 2.0
 WAIT_FOR_PROJECTION_S = 0.1
 RETRY_S = 1.0

@@ -12,9 +12,11 @@ from shared.settings import ProcessSettings
 class NotifierSettings(ProcessSettings):
     """`PIPEROLL_PEOPLE_DSN`, `PIPEROLL_MASTER_KEY_FILE`, `PIPEROLL_SMTP_*`, `PIPEROLL_MAIL_*`.
 
-    `smtp_tls`: auto (STARTTLS where it is offered), starttls, tls, off; in production say starttls or tls.
+    `smtp_tls`: auto (STARTTLS where it is offered), starttls, tls, off; in production say starttls or tls. Nobody waits
+    for a notice that closely, and most records are about none: hence the pause of the inbox.
     """
 
+    inbox_pause_s: float = Field(default=0.05, ge=0, le=1)
     people_dsn: str
     master_key_file: Path
     smtp_host: str = "127.0.0.1"

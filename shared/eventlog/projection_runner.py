@@ -34,6 +34,8 @@ BATCH = 500
 FRESH_ROWS = 4 * BATCH
 LOOK_EVERY_S = 2.0
 GATHER_S = 0.1
+BUSY_GATHER_S = 0.5
+QUIET_S = 1.0
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 5.0
 
@@ -46,7 +48,8 @@ class ProjectionRunner:
 
     One runner's projections move together once they have caught up. Where the tables hold another version than ours
     the projection stands still: of an older one ours is rebuilt beside it and swapped in, a newer one is left to the
-    workers that know it. After a commit the runner waits `gather_s`, so that a busy log is folded in batches.
+    workers that know it. After a commit the runner waits `gather_s`, while the log is busy half a second, so that it is
+    folded in batches.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class ProjectionRunner:
         self._rebuilds = rebuilds
         self._standing: dict[str, int] = {}
         self._gather_s = gather_s
+        self._folded_at = 0.0
         self._context = context
         self._projections = projections
         self._fresh: list[EventRow] = []
@@ -107,7 +111,11 @@ class ProjectionRunner:
             else:
                 await self._pause(LOOK_EVERY_S)
                 if not self._stopping:
-                    await asyncio.sleep(self._gather_s)
+                    await asyncio.sleep(self._gathering_s())
+
+    def _gathering_s(self) -> float:
+        busy = self._context.clock.monotonic() - self._folded_at < QUIET_S
+        return max(self._gather_s, BUSY_GATHER_S) if busy else self._gather_s
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -121,7 +129,8 @@ class ProjectionRunner:
         started, before = self._context.clock.monotonic(), self.position
         self.position = await asyncio.to_thread(self._apply, rows)
         if rows:
-            self._measure(self._context.clock.monotonic() - started)
+            self._folded_at = self._context.clock.monotonic()
+            self._measure(self._folded_at - started)
         return len(rows) == BATCH or self.position < before or self._end > self.position
 
     async def _rows_after(self, position: int) -> Sequence[EventRow]:

@@ -1,7 +1,7 @@
 """The relay: reads a shard's log in order and puts every event on its topics. A crash repeats, never skips.
 
 Everything a message says is computed from the log, so that a resend is the same bytes. The place is saved lazily: a
-relay that starts again sends at most the last 5,000 records or 200 ms once more. What its own process has just
+relay that starts again sends at most the last 5,000 records or 1 s once more. What its own process has just
 committed is handed over and not read back.
 """
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 BATCH = 2_000
 FRESH_ROWS = 20_000
 SAVE_EVERY_RECORDS = 5_000
-SAVE_EVERY_S = 0.2
+SAVE_EVERY_S = 1.0
 LOOK_AGAIN_S = 1.0
 FIRST_BACK_OFF_S = 0.05
 LAST_BACK_OFF_S = 2.0
@@ -64,12 +64,14 @@ class Relay:
         self._fresh: deque[EventRow] = deque()
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._show_lag = RELAY_LAG.labels(service, shard).set
+        self._show_position = RELAY_POSITION.labels(service, shard).set
 
     def wake(self, end: int | None = None) -> None:
         """Tell of a commit; `end` is the log's last position where the caller knows it."""
         if end is not None and end > self._known_end:
             self._known_end = end
-            RELAY_LAG.labels(self.service, self.shard).set(max(0, end - self.position))
+            self._show_lag(self.lag)
         self._woken.set()
 
     def committed(self, rows: Sequence[EventRow]) -> None:
@@ -111,7 +113,7 @@ class Relay:
         self.position, self.chains = await self._places.relay_place(self.shard)
         self._saved = self.position
         self._saved_at = self._clock.monotonic()
-        RELAY_POSITION.labels(self.service, self.shard).set(self.position)
+        self._show_position(self.position)
 
     async def _pass(self) -> None:
         """Publish what there is, batch by batch, then wait until there may be more."""
@@ -165,8 +167,8 @@ class Relay:
         reach(Point.RELAY_AFTER_SEND)
         self.position, self.chains = rows[-1].position, chains
         self._known_end = max(self._known_end, self.position)
-        RELAY_POSITION.labels(self.service, self.shard).set(self.position)
-        RELAY_LAG.labels(self.service, self.shard).set(self.lag)
+        self._show_position(self.position)
+        self._show_lag(self.lag)
 
     async def _save_when_due(self) -> None:
         ahead = self.position - self._saved
@@ -183,11 +185,12 @@ class Relay:
         """Sleep until woken; at most until the place is to be saved, the log looked at again, or a refill goes on."""
         longest = SAVE_EVERY_S if self.position > self._saved else LOOK_AGAIN_S
         refill = self.refills.due_in_s()
+        due_in_s = longest if refill is None else min(longest, refill)
+        timer = asyncio.get_running_loop().call_later(due_in_s, self._woken.set)  # cheaper than a time-out
         try:
-            async with asyncio.timeout(longest if refill is None else min(longest, refill)):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+            await self._woken.wait()
+        finally:
+            timer.cancel()
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, but end early when stopped."""

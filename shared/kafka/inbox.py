@@ -37,7 +37,8 @@ class Inbox:
     off, but an OwnFault (Fenced above all) ends the shard's lane until it is assigned anew. When shards are taken
     away, and at `stop`, what waits is handed on within 4 s and `on_revoked(shards)` is awaited. `on_batch` returns
     when its effects and cursors are stored or will be within a second: offsets are saved 5 s later, so that a saved
-    offset never lies above a stored cursor.
+    offset never lies above a stored cursor. Where nobody waits for what becomes of a record, `pause_s` after each poll
+    lets more come together.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Inbox:
         instance: str,
         *,
         in_hand: int = 1,
+        pause_s: float = 0.0,
     ) -> None:
         self._service = service
         self._settings = settings_for(settings)
@@ -62,6 +64,7 @@ class Inbox:
         self._on_batch = on_batch
         self._instance = instance
         self._in_hand = in_hand
+        self._pause_s = pause_s
         self._lanes: dict[int, Lane] = {}
         self._subscription: Subscription | None = None
         self._pulse = Pulse()
@@ -135,7 +138,7 @@ class Inbox:
                 self._service, self._instance, self._settings, self._topics, self._seeks, _Listener(self), self._receive
             )
             self._subscription = subscription
-            if await subscription.start():
+            if await subscription.start(self._pause_s):
                 return
             await asyncio.sleep(CONNECT_BACK_OFF_S)
 

@@ -32,6 +32,12 @@ BOUNDS_TIMEOUT_MS = 5_000
 MAX_RECORDS = 4_000
 POLL_MS = 200
 """How long one poll waits for records; it ends when the first come."""
+PAUSE_PER_SHARD_S = 0.005
+"""After a poll that brought a little of several shards the next waits so long for each further one: a batch of a shard
+costs much the same whether one record is in it or ten."""
+LITTLE_RECORDS = 200
+LATE_MS = 3
+"""How long a poll waits after a pause for what the broker has kept back meanwhile."""
 
 
 class Subscription:
@@ -93,10 +99,10 @@ class Subscription:
         )
         self._subscriber(self._handle)
 
-    async def start(self) -> bool:
-        """Connect and join; False where the broker is away, and all is closed again."""
+    async def start(self, pause_s: float) -> bool:
+        """Connect and join; False where the broker is away, and all is closed again. `pause_s`: see `Polls`."""
         # FastStream's own sleeps after an empty poll, as long again as that has waited; records come in meanwhile.
-        self._subscriber.get_msg = _poll  # type: ignore[method-assign]
+        self._subscriber.get_msg = Polls(pause_s)  # type: ignore[method-assign]
         try:
             await self._broker.start()
         except (KafkaError, OSError, TimeoutError) as error:
@@ -179,10 +185,35 @@ class Subscription:
         return [partition for partition in partitions if partition in self._consumer.assignment()]
 
 
-async def _poll(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
-    """Return what has come, of all partitions; nothing where nothing came within the poll."""
-    found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
-    return tuple(chain.from_iterable(found.values()))
+class Polls:
+    """Polls a consumer, with a pause after each poll that brought something, of at least `least_pause_s`."""
+
+    def __init__(self, least_pause_s: float) -> None:
+        self._least_pause_s = least_pause_s
+        self._pause_s = 0.0
+
+    async def __call__(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        """Return what has come, of all partitions; nothing where nothing came within the poll.
+
+        The client asks the broker on as soon as what it has is taken. So after a pause it has the first that came, and
+        the broker all the rest, which is had by a second look.
+        """
+        early: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
+        if self._pause_s:
+            await asyncio.sleep(self._pause_s)
+            early = await consumer.getmany(timeout_ms=0, max_records=MAX_RECORDS)
+        found = await consumer.getmany(timeout_ms=LATE_MS if early else POLL_MS, max_records=MAX_RECORDS)
+        records = tuple(chain(*early.values(), *found.values()))
+        shards = {partition.partition for partition in (*early, *found)}
+        self._pause_s = pause_after(len(records), len(shards), self._least_pause_s)
+        return records
+
+
+def pause_after(records: int, shards: int, least_s: float) -> float:
+    """Return how long to wait after a poll that brought so much: none after nothing, or where more stands ready."""
+    if not 0 < records < LITTLE_RECORDS:
+        return 0.0
+    return max(least_s, PAUSE_PER_SHARD_S * (shards - 1))
 
 
 async def _unparsed(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:

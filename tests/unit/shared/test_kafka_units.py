@@ -21,6 +21,7 @@ from shared.kafka.lanes import Lane
 from shared.kafka.pulse import STILL_S, Pulse
 from shared.kafka.records import parse
 from shared.kafka.settings import KafkaSettings
+from shared.kafka.subscriber import pause_after
 from shared.kafka.topics import topic_configs
 
 TOPIC = "billing.events.v1"
@@ -297,3 +298,20 @@ async def test_a_lane_that_meets_the_unforeseen_says_so(monkeypatch: pytest.Monk
     lane.offer([Raw(place(), offset=5)])
     await settle()
     assert lane.failed is unforeseen
+
+
+@pytest.mark.parametrize(
+    ("records", "shards", "least_s", "expected_s"),
+    [
+        (0, 0, 0.05, 0.0),
+        (1, 1, 0.0, 0.0),
+        (3, 3, 0.0, 0.01),
+        (1, 1, 0.05, 0.05),
+        (8, 8, 0.02, 0.035),
+        (4_000, 8, 0.05, 0.0),
+    ],
+)
+def test_a_poll_that_brought_a_little_of_several_shards_lets_more_come_together(
+    records: int, shards: int, least_s: float, expected_s: float
+) -> None:
+    assert pause_after(records, shards, least_s) == pytest.approx(expected_s)

@@ -21,7 +21,7 @@ from shared.eventlog.memory import MemoryPlaces, MemoryStore
 from shared.eventlog.merkle import leaf_hash
 from shared.eventlog.outgoing import outgoing
 from shared.eventlog.ports import Batch, EventRow, Mode, Outgoing, Record
-from shared.eventlog.relay import PollingRelay, Relay
+from shared.eventlog.relay import SAVE_EVERY_S, PollingRelay, Relay
 from shared.faults import Point, arm, disarm_all
 from shared.kafka.records import parse
 
@@ -156,12 +156,13 @@ async def test_a_commit_wakes_the_relay() -> None:
     assert courier.positions() == [1, 2, 3]
 
 
-async def test_the_place_is_saved_within_a_fraction_of_a_second_of_quiet() -> None:
+async def test_the_place_is_saved_within_about_a_second_of_quiet() -> None:
     store, courier = await log_of(3), Courier()
     async with running(store, courier) as relay:
         await until(lambda: relay.position == 3)
-        await asyncio.sleep(0.5)
-        assert (await store.relay_place(SHARD))[0] == 3
+        async with asyncio.timeout(SAVE_EVERY_S + 1):
+            while (await store.relay_place(SHARD))[0] != 3:
+                await asyncio.sleep(0.02)
 
 
 async def test_a_failed_publish_is_repeated_from_the_saved_place_with_the_same_bytes() -> None:

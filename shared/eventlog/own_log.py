@@ -20,7 +20,7 @@ from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
 
 _SQL = queries(Path(__file__).parent / "sql" / "rebuild.sql")
-PIECE = 1_000
+PIECE = 4_000
 
 
 @dataclass(frozen=True)

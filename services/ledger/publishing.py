@@ -18,16 +18,13 @@ import psycopg
 from services.ledger.projections.balances import EntryPart
 from shared.contracts.ledger import BalanceStated, EntryPosted
 from shared.contracts.topics import LEDGER_BALANCES
-from shared.errors import WorldFault
 from shared.eventlog.held_shard import ShardContext
 from shared.eventlog.ports import EventRow, Outgoing
+from shared.eventlog.task_part import TaskPart
 from shared.faults import Point, reach
 from shared.postgres.queries import queries
 from shared.postgres.settings import conninfo
 from shared.telemetry import metrics
-from shared.telemetry.logs import logger
-
-log = logger(__name__)
 
 _SQL = queries(Path(__file__).with_suffix(".sql"))
 BATCH = 1_000
@@ -52,52 +49,35 @@ _open = msgspec.json.Decoder(_Sealed).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class BalancePublisher:
+class BalancePublisher(TaskPart):
     """A part of a held shard of the ledger."""
 
     def __init__(self, context: ShardContext, gather_s: float = GATHER_S) -> None:
-        self._context = context
+        super().__init__(context)
         self._gather_s = gather_s
         self._position: int | None = None
         self._end = 0
         self._wake = asyncio.Event()
         self._connection: psycopg.Connection[Any] | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin where the last owner ended."""
-        self._task = asyncio.get_running_loop().create_task(self._run())
 
     def committed(self, rows: Sequence[EventRow]) -> None:
         """Take note that there is more to publish."""
         self._end = rows[-1].position
         self._wake.set()
 
-    async def stop(self) -> None:
-        """End at once: what was not noted as published is published by the next owner."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._disconnect()
-
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            try:
-                while await self._publish_some():
-                    pass
-            except (WorldFault, psycopg.Error) as error:
-                log.warning("balances_wait", shard=self._context.shard, error=repr(error))
-                await self._disconnect()
-                await asyncio.sleep(RETRY_S)
-            except Exception as error:
-                log.critical("balances_stand_still", shard=self._context.shard, exc_info=error)
-                await self._disconnect()
+            if not await self._patiently(self._publish_all):
                 await asyncio.sleep(RETRY_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._wake.wait()
             await asyncio.sleep(self._gather_s)
+
+    async def _publish_all(self) -> None:
+        while await self._publish_some():
+            pass
 
     async def _publish_some(self) -> bool:
         """Publish what a batch of the log moved; tell whether there may be more."""
@@ -169,7 +149,7 @@ class BalancePublisher:
             self._connection = psycopg.connect(settings, autocommit=True)
         return self._connection
 
-    async def _disconnect(self) -> None:
+    async def _let_go(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(psycopg.Error):

@@ -1,6 +1,5 @@
 """Rebuilds beside a running worker: each in a process of its own, so that no payment waits for it."""
 
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -52,7 +51,6 @@ class Rebuilds:
 def _run(dsn: str, service: str, projection: Projection, origin: Origin) -> None:
     configure(service, "rebuild", "INFO")
     os.nice(NICENESS)
-    gc.disable()  # structs and tuples have no cycles, and there are very many of them
     try:
         rebuild(dsn, projection, origin)
     except RebuildUnderWay as error:

@@ -138,17 +138,18 @@ class Rebuild:
         return {chain: (self._done.get(chain, 0), max(end, self._done.get(chain, 0))) for chain, end in ends.items()}
 
     def _fold_in_processes(self, left: Mapping[Chain, tuple[int, int]]) -> None:
-        """Deal the chains out, the longest first; what one process raises ends the rebuild."""
+        """Deal the chains out, the longest first, one hand to this process; what one raises ends the rebuild."""
         hands: list[dict[Chain, tuple[int, int]]] = [{} for _ in range(self._processes)]
         for chain, ends in sorted(left.items(), key=lambda one: one[1][0] - one[1][1]):
             hand = min(hands, key=lambda dealt: sum(until - after for after, until in dealt.values()))
             hand[chain] = ends
-        with ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
+        ours, *others = [hand for hand in hands if hand]
+        with ProcessPoolExecutor(self._processes, mp_context=get_context("spawn")) as pool:
             folding = [
                 pool.submit(_fold_hand, self._dsn, self._projection, self._origin, self._scratch, hand)
-                for hand in hands
-                if hand
+                for hand in others
             ]
+            fold_into(self._connection, self._projection, self._origin, self._scratch, ours)
             for one in folding:
                 one.result()
 
@@ -205,17 +206,30 @@ def fold_into(
         with connection.transaction(), connection.cursor() as cursor, scratch.inside(cursor, schema):
             yield cursor
 
-    if isinstance(projection, Gathering):
-        for sums in gathered(projection, origin, ranges):
+    with _uncollected():
+        if isinstance(projection, Gathering):
+            for sums in gathered(projection, origin, ranges):
+                with inside() as cursor:
+                    projection.set_aside(cursor, sums)
             with inside() as cursor:
-                projection.set_aside(cursor, sums)
-        with inside() as cursor:
-            projection.put(cursor)
-        return
-    for chain, (after, until) in ranges.items():
-        for start in range(after, until, STEP):
-            with inside() as cursor:
-                fold_range(cursor, projection, origin, {chain: (start, min(until, start + STEP))})
+                projection.put(cursor)
+            return
+        for chain, (after, until) in ranges.items():
+            for start in range(after, until, STEP):
+                with inside() as cursor:
+                    fold_range(cursor, projection, origin, {chain: (start, min(until, start + STEP))})
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector away from facts and sums: they have no cycles, and there are very many of them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _fold_hand(

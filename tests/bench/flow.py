@@ -19,7 +19,7 @@ from tests.bench.machine import RUNS, durable_commits_per_s, record, say
 PAYMENTS = 600
 AT_ONCE = 64
 PACE_PER_S = 5
-PACED = 50
+PACED = 40
 
 
 def run(stack: Stack) -> list[dict[str, object]]:

@@ -20,7 +20,7 @@ from tests.bench.machine import RUNS, record, row_locked_transfers, say
 
 HOUSEHOLDS = 256
 CREDIT_MINOR = 10_000_000
-SECONDS = {1: 4, 64: 6}
+SECONDS = {1: 4, 64: 5}
 BASELINE_S = 2.0
 BOOKS_EVEN_WITHIN_S = 20.0
 _HALF_POSTED = """

@@ -21,7 +21,7 @@ from tests.bench.loading import bare, free_port, load, load_generator, request, 
 from tests.bench.machine import RUNS, record, say
 
 CONNECTIONS = 16
-SECONDS = 4
+SECONDS = 3
 WHERE = {
     "read.balance_16": "/v1/balances?account_id={}",
     "read.last20_16": "/v1/entries?account_id={}&limit=20",

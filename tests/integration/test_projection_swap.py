@@ -1,5 +1,6 @@
 """A projection rebuilt beside the live one and swapped in: readers see one or the other, and never go back."""
 
+import gc
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -233,6 +234,7 @@ def test_two_processes_fold_what_one_folds(log: Log, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(swap, "IN_PARALLEL_FROM", 1)
     rebuild(log.database.dsn, Balances(), log.origin, processes=2)
 
+    assert gc.isenabled()
     found = compare(log.database.dsn, Balances(), log.origin)
     assert found.live == found.folded
     assert found.positions == {("ledger", 0): 30, ("ledger", 1): 30}

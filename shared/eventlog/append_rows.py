@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from psycopg.pq.abc import PGresult
 
-from shared.eventlog.packing import pack, unpack
+from shared.eventlog.packing import pack, pack_all, unpack
 from shared.eventlog.ports import EventRow, Held
 from shared.postgres.binary import BYTEA, INT4, INT8, TEXT, UUID_OID, array, as_int, as_time, int4, int8
 
@@ -20,8 +20,8 @@ def copy_buffer(rows: Sequence[EventRow]) -> bytes:
     """Return the rows as COPY's binary format, header and trailer included."""
     parts = [_COPY_HEAD]
     types: dict[str, bytes] = {}
-    for row in rows:
-        stream, data = row.stream.encode(), pack(row.data)
+    for row, data in zip(rows, pack_all([row.data for row in rows]), strict=True):
+        stream = row.stream.encode()
         type_ = types.get(row.type)
         if type_ is None:
             types[row.type] = type_ = int4(len(row.type.encode())) + row.type.encode()
@@ -103,7 +103,7 @@ def row_arrays(rows: Sequence[EventRow]) -> list[bytes | None]:
         array(INT8, [int8(row.version) for row in rows]),
         array(UUID_OID, [row.event_id for row in rows]),
         array(TEXT, [row.type.encode() for row in rows]),
-        array(BYTEA, [pack(row.data) for row in rows]),
+        array(BYTEA, pack_all([row.data for row in rows])),
         array(BYTEA, [row.digest for row in rows]),
         array(TEXT, [optional_text(row.trace) for row in rows]),
     ]

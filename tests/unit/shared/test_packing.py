@@ -9,7 +9,7 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.eventlog.packing import pack, unpack
+from shared.eventlog.packing import MANY, pack, pack_all, unpack
 
 GOLDEN = Path(__file__).parents[2] / "contract" / "golden"
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -22,6 +22,13 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 @example(zstandard.compress(b"a frame of somebody else's"))
 def test_whatever_is_packed_comes_back(data: bytes) -> None:
     assert unpack(pack(data)) == data
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200) | st.just(MAGIC), min_size=MANY, max_size=2 * MANY) | st.just([]))
+@example([b""] * MANY)
+@example([b'{"tenant":"demo"}' * 20] * MANY)
+def test_many_are_packed_as_each_alone(events: list[bytes]) -> None:
+    assert pack_all(events) == [pack(data) for data in events]
 
 
 def test_threads_pack_and_unpack_at_once_without_spoiling_each_others_frames() -> None:
@@ -54,6 +61,8 @@ def test_an_event_that_is_too_long_is_refused_however_well_it_packs() -> None:
     assert unpack(pack(b"x" * 65_535)) == b"x" * 65_535
     with pytest.raises(ValueError, match="65536 bytes"):
         pack(b"x" * 65_536)
+    with pytest.raises(ValueError, match="65536 bytes"):
+        pack_all([b"x"] * MANY + [b"x" * 65_536])
 
 
 @pytest.mark.parametrize("stored", [MAGIC, MAGIC + b"\0" * 9, pack(b"y" * 500)[:-1], zstandard.compress(b"z" * 70_000)])

@@ -21,9 +21,10 @@ from shared.eventlog.committer import Committer
 from shared.eventlog.cursors import CursorBook
 from shared.eventlog.desk import Desk, Draft, open_own, schema_hashes
 from shared.eventlog.intake import Holds, item_of_submitted
+from shared.eventlog.job_queue import JobQueue
 from shared.eventlog.lookup import Keyed, Lookup
 from shared.eventlog.ports import Batch, EventRow, Order, Parked, Record, Store, Stray
-from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, first_ids, weight
+from shared.eventlog.round import Delivery, Job, Orders, Round, Submission, fail, first_ids
 from shared.eventlog.sheet import Sheet
 from shared.faults import Point, reach
 from shared.telemetry.logs import logger
@@ -33,6 +34,7 @@ log = logger(__name__)
 MAX_WAITING = 20_000
 MAX_ROUND = 8_000
 AHEAD_FROM = 64
+HALVED_FROM = 32
 CURSOR_EVERY_S = 1.0
 
 OnCommitted = Callable[[Sequence[EventRow]], None]
@@ -65,8 +67,7 @@ class Writer:
         self._on_committed = on_committed
         self._on_parked = on_parked
         self._schemas = schema_hashes(registry)
-        self._waiting: list[Job] = []
-        self._weight = 0
+        self._queue = JobQueue()
         self._lookup = Lookup(self._find)
         self._sheet = Sheet()
         self._sent: Sheet | None = None
@@ -98,7 +99,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many commands and records wait for a round."""
-        return self._weight
+        return self._queue.weight
 
     async def submit(self, submitted: Submitted) -> Answer:
         """Decide a command and return its committed events; a repeat gets the first one's.
@@ -117,8 +118,8 @@ class Writer:
 
         Overloaded and a lost shard concern them all and are raised.
         """
-        if self._weight >= MAX_WAITING:
-            raise Overloaded(f"shard {self.shard} has {self._weight} commands waiting")
+        if self._queue.weight >= MAX_WAITING:
+            raise Overloaded(f"shard {self.shard} has {self._queue.weight} commands waiting")
         items = [item_of_submitted(self._registry, submitted) for submitted in commands]
         done: asyncio.Future[Sequence[Answer | Exception]] = asyncio.get_running_loop().create_future()
         self._enqueue(Submission(items, done))
@@ -139,8 +140,7 @@ class Writer:
     def _enqueue(self, job: Job) -> None:
         if self.lost is not None or self._stopping:
             raise StoreDown(f"shard {self.shard} is not held here any more") from self.lost
-        self._waiting.append(job)
-        self._weight += weight(job)
+        self._queue.add(job)
         self._wake.set()
 
     async def run(self) -> None:
@@ -159,7 +159,7 @@ class Writer:
         self._wake.set()
 
     def _has_work(self) -> bool:
-        return bool(self._waiting or self._sheet.jobs or self._committing is not None)
+        return bool(self._queue.jobs or self._sheet.jobs or self._committing is not None)
 
     async def _step(self) -> None:
         """Send what is decided as soon as no commit is under way; meanwhile decide what waits; else sleep."""
@@ -168,8 +168,8 @@ class Writer:
             self._committing = self._sent = None
         elif self._committing is None and self._sheet.jobs:
             self._send()
-        elif self._waiting and self._sheet.weight < MAX_ROUND and not self._desk.doubtful:
-            await self._round(self._take_waiting())
+        elif self._queue.jobs and self._sheet.weight < MAX_ROUND and not self._desk.doubtful:
+            await self._round()
         elif self._committing is None and self._desk.doubtful:
             self._desk.forget_doubtful()
         else:
@@ -186,21 +186,17 @@ class Writer:
         except TimeoutError:
             await self._store_cursors()
 
-    def _take_waiting(self) -> list[Job]:
-        taken: list[Job] = []
-        taken_weight = 0
-        for job in self._waiting:
-            if taken and self._sheet.weight + taken_weight >= MAX_ROUND:
-                break
-            taken.append(job)
-            taken_weight += weight(job)
-        del self._waiting[: len(taken)]
-        self._weight -= taken_weight
-        return taken
+    def _room(self) -> int:
+        """How much a round may hold; of much that waits for an idle store a half: the rest is decided meanwhile."""
+        most = MAX_ROUND - self._sheet.weight
+        if self._committing is None and self._queue.weight >= HALVED_FROM:
+            return min(most, self._queue.weight // 2)
+        return most
 
-    async def _round(self, jobs: Sequence[Job]) -> None:
+    async def _round(self) -> None:
         """Decide jobs onto the sheet; what is being committed meanwhile is looked up in memory."""
-        self._sheet.take(jobs, sum(map(weight, jobs)))
+        jobs, taken = self._queue.take(self._room())
+        self._sheet.take(jobs, taken)
         reach(Point.WRITER_BEFORE_DECIDE)
         round_ = Round(self._registry, self._desk, self._sheet.draft, self.book, self.holds)
         round_.gather(jobs, self._clock.monotonic())
@@ -219,7 +215,7 @@ class Writer:
 
     def _look_ahead(self) -> None:
         """Ask after the keys of what waits, so that the next round need not wait for the answer."""
-        if self._weight >= AHEAD_FROM and not self._lookup.is_ahead and (ids := first_ids(self._waiting)):
+        if self._queue.weight >= AHEAD_FROM and not self._lookup.is_ahead and (ids := first_ids(self._queue.jobs)):
             self._lookup.ask_ahead(ids, *self._being_stored(), self._sheet.draft.keyed)
 
     async def _find(self, ids: Sequence[bytes]) -> Keyed:
@@ -247,7 +243,7 @@ class Writer:
         fault = error if isinstance(error, OwnFault) else StoreDown(f"shard {self.shard}: {error!r}")
         for job in (*(self._sent.jobs if self._sent else ()), *self._sheet.jobs):
             fail(job, fault)
-        for job in self._waiting:
+        for job in self._queue.jobs:
             fail(job, StoreDown(f"shard {self.shard} is lost: {error!r}"))
 
     async def _load(self, streams: Sequence[str]) -> None:

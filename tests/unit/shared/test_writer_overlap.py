@@ -15,6 +15,7 @@ from shared.eventlog.memory import MemoryStore
 from shared.eventlog.merkle import extend, leaf_hash
 from shared.eventlog.ports import Batch, EventRow
 from shared.eventlog.round import AT_ONCE
+from shared.eventlog.writer import HALVED_FROM
 from tests.unit.shared.test_writer import SHARD, Open, Upstream, languages, opened, stored, submitted, writing
 
 
@@ -68,6 +69,20 @@ async def test_what_comes_during_a_commit_is_one_batch_that_is_sent_and_answered
     held = await store.take_over(SHARD)
     assert held.head == extend(b"", 0, [leaf_hash(row.data) for row in rows])
     assert [row.version for row in rows] == [1, 2, 3, 4]
+
+
+async def test_of_much_that_waits_for_an_idle_store_a_half_is_sent_and_the_other_decided_meanwhile() -> None:
+    store = Gated()
+    async with writing(store) as writer:
+        tasks = [asyncio.create_task(writer.submit(submitted(str(number)))) for number in range(HALVED_FROM)]
+        await store.came()
+        await turns()
+        waiting = writer.waiting
+        store.let(2)
+        answers = await asyncio.gather(*tasks)
+    assert waiting == 0
+    assert [len(batch.rows) for batch in store.asked] == [HALVED_FROM // 2, HALVED_FROM // 2]
+    assert [answer.position for answer in answers] == list(range(1, HALVED_FROM + 1))
 
 
 async def test_a_key_that_is_being_committed_is_a_repeat_or_a_conflict_and_is_told_after_the_commit() -> None:

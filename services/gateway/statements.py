@@ -3,20 +3,19 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg.pq.abc import PGresult
 
 from shared.clock import parse_rfc3339
 from shared.contracts.envelope import Fact
-from shared.errors import StoreDown
 from shared.eventlog.outgoing import Header, Notes
 from shared.eventlog.ports import EventRow, SideRows
+from shared.eventlog.postgres_sessions import Sessions
 from shared.ids import ROOT_BYTES
-from shared.postgres.pool import async_pool
+from shared.postgres.binary import TEXT, array, read_text
 from shared.postgres.queries import queries
+from shared.postgres.wire import Call
 
 REQUEST = "insert_request"
 _SQL: Mapping[str, str] = queries(Path(__file__).with_suffix(".sql"))
@@ -37,28 +36,18 @@ class RequestNotes:
     """Says how requests are listed, for their records."""
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._pool: AsyncConnectionPool[Any] | None = None
+        self._sessions = Sessions(dsn, "piperoll-request-notes", 2)
 
     async def of(self, rows: Sequence[EventRow]) -> Notes:
         """Return a header `request` for each event that has a row; StoreDown where the database is away."""
         positions = {row.stream: row.position for row in rows}
-        try:
-            if self._pool is None:
-                self._pool = async_pool(self._dsn, "piperoll-request-notes", connections=1)
-                await self._pool.open(wait=False)
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(_SQL["notes"].encode(), {"ids": list(positions)})
-                found = await cursor.fetchall()
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            raise StoreDown(f"how requests are listed cannot be read: {error}") from error
-        return {positions[id_]: [("request", _encode(listed))] for id_, *listed in found}
+        asked = Call("notes", _SQL["notes"], (array(TEXT, [stream.encode() for stream in positions]),))
+        found = await self._sessions.query(asked)
+        return {positions[read_text(found, row, 0)]: [("request", _listed(found, row))] for row in range(found.ntuples)}
 
     async def close(self) -> None:
         """Close the connections."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.close()
+        await self._sessions.close()
 
 
 def request_of(row: EventRow, fact: Fact, notes: Sequence[Header]) -> SideRows | None:
@@ -93,8 +82,9 @@ def request_row(
     )
 
 
-def _encode(listed: Sequence[str | None]) -> bytes:
-    kind, account_id, reference, operation, subject = listed
+def _listed(found: PGresult, row: int) -> bytes:
+    values = (found.get_value(row, column) for column in range(1, 6))
+    kind, account_id, reference, operation, subject = (None if one is None else one.decode() for one in values)
     return msgspec.json.encode(
         Listed(kind=kind or "", account_id=account_id, reference=reference, operation=operation, subject=subject)
     )

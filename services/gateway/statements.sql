@@ -9,4 +9,4 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer
 -- Run by the relay, to say on the record how a request is listed: an old copy of this database gets its rows back by it.
 
 -- name: notes
-SELECT id, kind, account_id, reference, operation, subject FROM request WHERE id = ANY (%(ids)s)
+SELECT id, kind, account_id, reference, operation, subject FROM request WHERE id = ANY ($1::text[])

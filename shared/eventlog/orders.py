@@ -1,5 +1,6 @@
 """Parked records and what people ordered about them, as the shard's owner reads it from its database."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from shared.postgres.pool import async_pool
 from shared.postgres.queries import queries
 
 _SQL = {name: text.encode() for name, text in queries(Path(__file__).with_suffix(".sql")).items()}
+FRESH_S = 0.5
 
 
 class ParkedOrders:
@@ -21,15 +23,29 @@ class ParkedOrders:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._pool: AsyncConnectionPool[Any] | None = None
+        self._asked: asyncio.Task[dict[int, list[Order]]] | None = None
+        self._asked_at = 0.0
 
     async def waiting(self, shard: int) -> list[Order]:
-        """Return the shard's orders that are not done, oldest first."""
-        rows = await self._run(_SQL["waiting"], {"shard": shard})
-        return [Order(*row) for row in rows]
+        """Return the shard's orders that are not done, oldest first, as they were at most half a second ago.
+
+        What the shards of a process ask within that time is one query.
+        """
+        loop = asyncio.get_running_loop()
+        if self._asked is None or loop.time() - self._asked_at > FRESH_S:
+            self._asked, self._asked_at = loop.create_task(self._of_all_shards()), loop.time()
+        return (await asyncio.shield(self._asked)).get(shard, [])
+
+    async def _of_all_shards(self) -> dict[int, list[Order]]:
+        orders: dict[int, list[Order]] = {}
+        for shard, *order in await self._run(_SQL["waiting"], {}):
+            orders.setdefault(shard, []).append(Order(*order))
+        return orders
 
     async def done(self, shard: int, orders: Sequence[Order]) -> None:
         """Note that orders were done."""
         await self._run(_SQL["done"], {"shard": shard, "ids": [order.id for order in orders]})
+        self._asked = None
 
     async def shelved(self, shard: int) -> list[Shelved]:
         """Return the shard's parked records that nobody let go, oldest first."""

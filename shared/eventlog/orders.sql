@@ -1,5 +1,5 @@
 -- name: waiting
-SELECT id, topic, source_shard, position, how FROM parked_order WHERE shard = %(shard)s AND done_at IS NULL ORDER BY id
+SELECT shard, id, topic, source_shard, position, how FROM parked_order WHERE done_at IS NULL ORDER BY id
 
 -- name: done
 UPDATE parked_order SET done_at = clock_timestamp() WHERE shard = %(shard)s AND id = ANY (%(ids)s) AND done_at IS NULL

@@ -32,7 +32,8 @@ BOUNDS_TIMEOUT_MS = 5_000
 MAX_RECORDS = 4_000
 POLL_MS = 200
 """How long one poll waits for records; it ends when the first come."""
-PAUSE_PER_SHARD_S = 0.005
+PAUSE_PER_SHARD_S = 0.008
+LONGEST_PAUSE_S = 0.03
 """After a poll that brought a little of several shards the next waits so long for each further one: a batch of a shard
 costs much the same whether one record is in it or ten."""
 LITTLE_RECORDS = 200
@@ -213,7 +214,7 @@ def pause_after(records: int, shards: int, least_s: float) -> float:
     """Return how long to wait after a poll that brought so much: none after nothing, or where more stands ready."""
     if not 0 < records < LITTLE_RECORDS:
         return 0.0
-    return max(least_s, PAUSE_PER_SHARD_S * (shards - 1))
+    return max(least_s, min(LONGEST_PAUSE_S, PAUSE_PER_SHARD_S * (shards - 1)))
 
 
 async def _unparsed(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
